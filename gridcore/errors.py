@@ -1,0 +1,76 @@
+"""Errors: one root, one class for each thing that a caller does differently.
+
+Outcomes that are normal (infeasible, late, stale) are results, not errors; see `gridcore.plan.PlanStatus`.
+"""
+
+from __future__ import annotations
+
+
+class GridError(Exception):
+    """Root of all errors of ours; the offending thing is in attributes as well as in the words.
+
+    Args:
+        what: What is wrong, in one clause.
+        file: File that it came from, if any.
+        asset: Asset, bus, branch or channel it is about, if any.
+        instant: Instant it is about, as it came (text or ISO 8601), if any.
+        got: What came.
+        wanted: What was wanted.
+    """
+
+    exit_code = 2
+    """Process exit code of the command that ends with this error (INTERFACES.md)."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: object = None,
+        asset: object = None,
+        instant: object = None,
+        got: object = None,
+        wanted: object = None,
+    ) -> None:
+        self.what, self.file, self.asset = what, file, asset
+        self.instant, self.got, self.wanted = instant, got, wanted
+        named = [("file", file), ("asset", asset), ("instant", instant), ("got", got), ("wanted", wanted)]
+        details = "; ".join(f"{name} {value}" for name, value in named if value is not None)
+        super().__init__(f"{what} ({details})" if details else what)
+
+
+class BadInputError(GridError):
+    """What the user or a file gave can't be used: the caller shows the words and ends with exit code 2."""
+
+
+class HistoryTooShortError(BadInputError):
+    """There is less history than a model needs to be fitted: the caller falls back to a baseline and says so."""
+
+
+class LimitViolatedError(GridError):
+    """A plan or a realised state breaks a limit or a balance: exit code 3."""
+
+    exit_code = 3
+
+
+class StoreDamagedError(GridError):
+    """The store's content contradicts its own checksums or offsets: exit code 4, nothing is repaired silently."""
+
+    exit_code = 4
+
+
+class StoreConflictError(GridError):
+    """Another owner moved the partition's offset first (a zombie's commit is refused): the caller re-reads."""
+
+    exit_code = 4
+
+
+class NoSpaceError(GridError):
+    """The disk is full: exit code 5; what was committed stays."""
+
+    exit_code = 5
+
+
+class BrokenInvariantError(GridError):
+    """A law of ours does not hold: the run stops at once."""
+
+    exit_code = 4
