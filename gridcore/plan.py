@@ -239,3 +239,54 @@ class Plan:
             ],
             schema=PLAN_SCHEMA,
         )
+
+
+def plan_from_table(table: pa.Table, resolution: timedelta) -> Plan:
+    """The plan that `Plan.to_table` wrote, from the rows of one plan_id; objective and solver work are not kept.
+
+    Args:
+        table: Rows of one plan, `PLAN_SCHEMA`, in any order.
+        resolution: Period length.
+    """
+    first = table.slice(0, 1).to_pylist()[0]
+    names = table.column("asset").to_pylist()
+    valid = table.column("valid_time").to_numpy().astype("datetime64[us]")
+    valid_time = np.unique(valid)
+    assets = tuple(sorted({name for name in names if not name.startswith("slack/")}))
+    row_of = {name: row for row, name in enumerate(assets)}
+    rows = np.array([row_of.get(name, -1) for name in names])
+    columns = np.searchsorted(valid_time, valid)
+    inside = rows >= 0
+    shape = (len(assets), len(valid_time))
+
+    def matrix(column: str, kind: type) -> npt.NDArray[np.generic]:
+        array = np.zeros(shape, dtype=kind)
+        array[rows[inside], columns[inside]] = table.column(column).to_numpy(zero_copy_only=False)[inside]
+        return array
+
+    slacks = []
+    for index in np.flatnonzero(~inside):
+        _, kind, place = names[index].split("/", 2)
+        row = table.slice(int(index), 1).to_pylist()[0]
+        slacks.append(Slack(kind, place, valid[index], row["power_mw"], row["cause"]))
+    status, _, reason = first["status"].partition(": ")
+    return Plan(
+        layer=Layer(first["layer"]),
+        issue_time=first["issue_time"],
+        valid_time=valid_time,
+        resolution=resolution,
+        assets=assets,
+        is_on=matrix("is_on", np.bool_),  # type: ignore[arg-type]
+        power_mw=matrix("power_mw", np.float64),  # type: ignore[arg-type]
+        charge_mw=matrix("charge_mw", np.float64),  # type: ignore[arg-type]
+        discharge_mw=matrix("discharge_mw", np.float64),  # type: ignore[arg-type]
+        soc_mwh=matrix("soc_mwh", np.float64),  # type: ignore[arg-type]
+        available_mw=matrix("available_mw", np.float64),  # type: ignore[arg-type]
+        curtailment_mw=matrix("curtailment_mw", np.float64),  # type: ignore[arg-type]
+        cause=matrix("cause", np.object_),  # type: ignore[arg-type]
+        reserve_mw=matrix("reserve_mw", np.float64),  # type: ignore[arg-type]
+        status=PlanStatus(status),
+        reason=reason,
+        gap=first["gap"],
+        slacks=tuple(slacks),
+    )
