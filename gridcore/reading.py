@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from gridcore.timeline import TIMESTAMP, periods_between, to_numpy
+from gridcore.timeline import TIMESTAMP, Instants, periods_between, to_numpy
 
 READING_SCHEMA = pa.schema(
     [
@@ -112,3 +112,45 @@ def to_matrix(
     mean = np.full(len(keys) * periods, np.nan)
     np.divide(total, count, out=mean, where=count > 0)
     return mean.reshape(len(keys), periods)
+
+
+def held_matrix(
+    table: pa.Table,
+    keys: Sequence[str],
+    valid_time: Instants,
+    hold: timedelta = timedelta(hours=1),
+    *,
+    key_column: str = "asset",
+    value_column: str = "power_mw",
+) -> npt.NDArray[np.float64]:
+    """Values of coarser series at finer periods: each holds until its series' next one, at most `hold`; NaN elsewhere.
+
+    Args:
+        table: Columns key_column, valid_time, value_column; one row for each (key, valid_time).
+        keys: Rows wanted, in order.
+        valid_time: Period starts wanted, shape (periods,).
+        hold: Longest time that a value stands for.
+
+    Returns:
+        Shape (keys, periods).
+    """
+    matrix = np.full((len(keys), len(valid_time)), np.nan)
+    if not len(table):
+        return matrix
+    encoded = table.column(key_column).combine_chunks().dictionary_encode()
+    code_of = {name: code for code, name in enumerate(encoded.dictionary.to_pylist())}
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    instants = table.column("valid_time").to_numpy().astype("datetime64[us]")
+    values = table.column(value_column).to_numpy().astype(np.float64)
+    order = np.lexsort((instants, codes))
+    codes, instants, values = codes[order], instants[order], values[order]
+    longest = np.timedelta64(hold)
+    for row, key in enumerate(keys):
+        if key not in code_of:
+            continue
+        first, last = np.searchsorted(codes, [code_of[key], code_of[key] + 1])
+        at = np.searchsorted(instants[first:last], valid_time, side="right") - 1
+        found = at >= 0
+        found[found] = valid_time[found] - instants[first:last][at[found]] < longest
+        matrix[row, found] = values[first:last][at[found]]
+    return matrix

@@ -1,0 +1,157 @@
+"""One tick's decision: forecasts, commitment where it is due, dispatch, setpoints."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import numpy as np
+
+from dispatch.commit import commit, recommit
+from dispatch.economic import EconomicDispatch
+from dispatch.outlook import Outlook, outlook_from
+from dispatch.setpoints import setpoints_of
+from dispatch.settings import DispatchSettings
+from gridcore.forecast import Vintage
+from gridcore.network import Network
+from gridcore.plan import Layer, Plan, PlanStatus, plan_from_table
+from gridcore.ports import Decision, Known, RegisteredModel
+from gridcore.state import GridState
+from gridcore.timeline import PERIOD, from_numpy, periods_between
+from pipeline.commitment import Commitments, repaired
+from pipeline.exogenous import fixed_hydro, reserve_requirements
+from pipeline.schedule import Tick, next_midnight
+from pipeline.state import grid_state, projected_state
+
+HORIZON = timedelta(hours=4)
+"""Length of the rolling dispatch."""
+
+COMMITMENT_HORIZON = timedelta(hours=48)
+"""Length of a day-ahead commitment: the day, and one more so that the evening doesn't run the grid into a corner."""
+
+SLACK_TOLERANCE_MW = 0.5
+"""Slack below which no new commitment of quick units is tried."""
+
+
+class Forecasting(Protocol):
+    """What the desk asks of a forecaster: ours, a baseline or the oracle."""
+
+    def issue(self, known: Known, issue_time: datetime, mode: str, start: datetime | None = None) -> Vintage:
+        """The forecasts of one issue time; mode `intraday` or `day_ahead`."""
+        ...
+
+    def fit(self, known: Known) -> tuple[RegisteredModel, ...]:
+        """Models fitted as of `known.instant`; none where nothing is to be fitted."""
+        ...
+
+    def is_fitted(self, known: Known) -> bool:
+        """No first fit is due at this instant."""
+        ...
+
+
+@dataclass
+class Desk:
+    """Decides tick after tick; what it carries from one to the next is in the store and in `checkpoint`."""
+
+    network: Network
+    forecaster: Forecasting
+    settings: DispatchSettings
+    commitments: Commitments | None = None
+    last_plan: Plan | None = None
+    basis: bytes | None = None
+    last_recommit: datetime | None = None
+    timed: Callable[[str], object] | None = None
+    _economic: EconomicDispatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Build the dispatch model once."""
+        self._economic = EconomicDispatch(self.network, self.settings)
+
+    def decide(self, known: Known, tick: Tick) -> Decision:
+        """Forecasts, plans and setpoints of one tick, from what is known and nothing else."""
+        if self.commitments is None:
+            self._recall(known)
+        assert self.commitments is not None  # noqa: S101 - _recall has set it
+        periods = periods_between(tick.due + PERIOD, tick.due + PERIOD + HORIZON)
+        state = grid_state(known, self.network, tick.due + PERIOD)
+        vintages, plans = [], []
+        if tick.is_gate or not self.commitments.covers(periods):
+            vintage, plan = self._commit(known, tick, state)
+            vintages.append(vintage)
+            plans.append(plan)
+            self.commitments.add(plan)
+        now = self.forecaster.issue(known, tick.due, "intraday")
+        vintages.append(now)
+        outlook = self._outlook(known, now)
+        in_force = repaired(self.network, self.commitments.in_force(self.network, periods, tick.due), state)
+        plan, basis = self._economic.solve(outlook, state, in_force, self.last_plan, self.basis)
+        if self._wants_quick_units(plan, tick):
+            changed = recommit(self.network, outlook, state, in_force, self.settings)
+            self.last_recommit = tick.due
+            if changed.status is not PlanStatus.HELD:
+                plans.append(changed)
+                self.commitments.add(changed)
+                plan, basis = self._economic.solve(outlook, state, changed, self.last_plan, self.basis)
+        plans.append(plan)
+        self.last_plan, self.basis = plan, basis
+        setpoints = setpoints_of(plan, self.network)
+        return Decision(tick.due, tuple(vintages), tuple(plans), setpoints, self.checkpoint())
+
+    def checkpoint(self) -> bytes:
+        """What is carried besides the store: the solver's basis and the last re-commitment."""
+        basis = base64.b64encode(self.basis or b"").decode()
+        recommit_at = self.last_recommit.isoformat() if self.last_recommit else ""
+        return json.dumps({"basis": basis, "last_recommit": recommit_at}).encode()
+
+    def restore(self, checkpoint: bytes) -> None:
+        """Continue after the decision that wrote `checkpoint`."""
+        words = json.loads(checkpoint)
+        self.basis = base64.b64decode(words["basis"]) or None
+        self.last_recommit = datetime.fromisoformat(words["last_recommit"]) if words["last_recommit"] else None
+
+    def _recall(self, known: Known) -> None:
+        self.commitments = Commitments.known(known)
+        table = known.plans(Layer.SCED.value, known.instant - 2 * PERIOD)
+        if len(table):
+            ids = table.column("plan_id").to_pylist()
+            last = np.flatnonzero(np.array([plan_id == ids[-1] for plan_id in ids]))
+            self.last_plan = plan_from_table(table.take(last), PERIOD)
+
+    def _outlook(self, known: Known, vintage: Vintage) -> Outlook:
+        hydro = fixed_hydro(known, self.network, vintage.valid_time)
+        reserves = reserve_requirements(known, self.network, vintage.valid_time)
+        begins, ends = from_numpy(vintage.valid_time[0]), from_numpy(vintage.valid_time[-1]) + PERIOD
+        return outlook_from(self.network, vintage, hydro, reserves, known.outages(begins, ends))
+
+    def _commit(self, known: Known, tick: Tick, state: GridState) -> tuple[Vintage, Plan]:
+        """The next day's commitment at the gate, or one from now on where none covers the coming hours."""
+        assert self.commitments is not None  # noqa: S101 - decide has set it
+        midnight = next_midnight(tick.due, self.network.zone)
+        until_midnight = periods_between(tick.due + PERIOD, midnight)
+        if len(until_midnight) and tick.is_gate and self.commitments.covers(until_midnight):
+            in_force = self.commitments.in_force(self.network, until_midnight, tick.due)
+            state = projected_state(self.network, state, repaired(self.network, in_force, state), midnight)
+            vintage = self.forecaster.issue(known, tick.due, "day_ahead")
+        else:
+            vintage = self.forecaster.issue(known, tick.due, "day_ahead", start=tick.due + PERIOD)
+        periods = vintage.valid_time[: COMMITMENT_HORIZON // PERIOD]
+        outlook = self._outlook(known, _cut(vintage, len(periods)))
+        return vintage, commit(self.network, outlook, state, self.settings, issue_time=tick.due)
+
+    def _wants_quick_units(self, plan: Plan, tick: Tick) -> bool:
+        """Quick units are committed anew, once an hour at most, when the dispatch ran out of means or into a surplus."""
+        if self.last_recommit is not None and tick.due - self.last_recommit < timedelta(hours=1):
+            return False
+        short = any(s.size_mw > SLACK_TOLERANCE_MW for s in plan.slacks)
+        return short or bool((plan.curtailment_mw > SLACK_TOLERANCE_MW).any())
+
+
+def _cut(vintage: Vintage, periods: int) -> Vintage:
+    return Vintage(
+        vintage.issue_time, vintage.valid_time[:periods], vintage.targets, vintage.quantiles,
+        vintage.power_mw[:, :periods], vintage.model_id, vintage.data_cutoff, vintage.fallback_reason,
+    )  # fmt: skip

@@ -1,0 +1,68 @@
+"""Series that dispatch takes as given: fixed hydro and hourly reserve requirements, from what was officially known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from gridcore.asset import Technology
+from gridcore.network import Network
+from gridcore.ports import Known
+from gridcore.reading import held_matrix, to_matrix
+from gridcore.target import power_channel
+from gridcore.timeline import Instants, from_numpy
+
+DAY = timedelta(days=1)
+LOOK_BACK_DAYS = 4
+"""How many days back the same time of day is looked for: a vintage of three days, and one of slack."""
+
+
+def official_or_same_time(known: Known, names: Sequence[str], valid_time: Instants) -> npt.NDArray[np.float64]:
+    """The official value of each series; where none is known, the one of the same time on the last known day.
+
+    Returns:
+        Shape (names, periods); NaN where not even that is known.
+    """
+    first = from_numpy(valid_time[0]) - LOOK_BACK_DAYS * DAY
+    table = known.official(names, first, from_numpy(valid_time[-1]) + DAY)
+    values = held_matrix(table, names, valid_time)
+    for back in range(1, LOOK_BACK_DAYS + 1):
+        missing = ~np.isfinite(values)
+        if not missing.any():
+            break
+        earlier = held_matrix(table, names, valid_time - np.timedelta64(back * DAY))
+        values[missing] = earlier[missing]
+    return values
+
+
+def fixed_hydro(known: Known, network: Network, valid_time: Instants) -> dict[str, npt.NDArray[np.float64]]:
+    """Output of each hydro unit, which is given and not dispatched, shape (periods,) [MW].
+
+    The official series; else the same time on the last known day; else the last reading; else 0.
+    """
+    units = network.of(Technology.HYDRO)
+    names = [unit.name for unit in units]
+    if not names:
+        return {}
+    values = official_or_same_time(known, names, valid_time)
+    if not np.isfinite(values).all():
+        channels = [power_channel(name) for name in names]
+        start = known.instant - DAY
+        recent = to_matrix(known.readings(channels, start, known.instant), channels, start, known.instant, timedelta(minutes=15))
+        for row in range(len(names)):
+            seen = recent[row][np.isfinite(recent[row])]
+            values[row, ~np.isfinite(values[row])] = seen[-1] if len(seen) else 0.0
+    capacity = np.array([unit.p_max_mw for unit in units])[:, None]
+    return dict(zip(names, np.clip(values, 0.0, capacity), strict=True))
+
+
+def reserve_requirements(known: Known, network: Network, valid_time: Instants) -> dict[str, npt.NDArray[np.float64]]:
+    """Required reserve by product, shape (periods,) [MW]; 0 where none was ever stated."""
+    names = [f"reserve/{product.name}" for product in network.reserves]
+    if not names:
+        return {}
+    values = np.nan_to_num(official_or_same_time(known, names, valid_time))
+    return {product.name: values[row] for row, product in enumerate(network.reserves)}
