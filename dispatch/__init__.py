@@ -1,0 +1,1 @@
+"""From forecasts and grid state to plan and setpoints."""

@@ -1,0 +1,1 @@
+"""From history and weather to forecast vintages."""

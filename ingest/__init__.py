@@ -1,0 +1,1 @@
+"""What arrives: feeds, recordings and grid readers; decode, validate, accept."""

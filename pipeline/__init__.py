@@ -1,0 +1,1 @@
+"""The roof: settings, wiring, loop, replay, report and command line."""

@@ -1,0 +1,1 @@
+"""What was known, and when: the store, its outbox and the model registry."""
