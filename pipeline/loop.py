@@ -14,6 +14,7 @@ from gridcore.errors import BrokenInvariantError
 from gridcore.ports import Counts, Feed, Store
 from ingest.accept import accept
 from ingest.channels import Channels
+from pipeline.checkpoint import with_world
 from pipeline.decide import Desk
 from pipeline.schedule import Tick
 from pipeline.stopwatch import Stopwatch

@@ -1,0 +1,89 @@
+"""Perfect foresight: an oracle wired in by name for one row of a replay, never through the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from gridcore.forecast import QUANTILES, Vintage
+from gridcore.network import Network
+from gridcore.ports import Known, RegisteredModel
+from gridcore.reading import to_matrix
+from gridcore.target import Target
+from gridcore.timeline import PERIOD, day_start, from_numpy, local_day, periods_between, to_numpy
+from pipeline.schedule import next_midnight
+
+
+class Oracle:
+    """Answers with what will happen; every quantile is the truth.
+
+    Args:
+        network: The grid.
+        targets: Basic targets.
+        sums: Sum targets.
+        readings: True readings, current revision only, of the whole period and its look-ahead.
+        start: Start of the first true period.
+        end: End of the last one; later periods repeat the last day.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        targets: Sequence[Target],
+        sums: Sequence[Target],
+        readings: object,
+        start: datetime,
+        end: datetime,
+    ) -> None:
+        self._network, self._targets, self._sums, self._start = network, tuple(targets), tuple(sums), start
+        matrix = to_matrix(readings, [target.channel for target in targets], start, end, PERIOD)  # type: ignore[arg-type]
+        self._truth = _bridged(matrix)
+
+    def issue(self, known: Known, issue_time: datetime, mode: str, start: datetime | None = None) -> Vintage:
+        """What will happen in the periods that a forecaster of ours would speak of."""
+        if mode == "intraday":
+            begins, ends = issue_time + PERIOD, issue_time + PERIOD + timedelta(hours=4)
+        else:
+            begins = start or next_midnight(issue_time, self._network.zone)
+            ends = day_start(local_day(begins, self._network.zone) + timedelta(days=3), self._network.zone)
+        valid_time = periods_between(begins, ends)
+        basics = self._at(valid_time)
+        row_of = {target.name: row for row, target in enumerate(self._targets)}
+        rows = [basics]
+        for total in self._sums:
+            rows.append(sum(sign * basics[row_of[name]] for name, sign in total.members)[None, :])
+        values = np.concatenate(rows)
+        power = np.repeat(values[:, :, None], len(QUANTILES), axis=2)
+        names = tuple(target.name for target in (*self._targets, *self._sums))
+        models, reasons = ("oracle",) * len(names), ("",) * len(names)
+        return Vintage(issue_time, valid_time, names, QUANTILES, power, models, known.instant, reasons)
+
+    def fit(self, known: Known) -> tuple[RegisteredModel, ...]:
+        """Nothing to fit."""
+        return ()
+
+    def is_fitted(self, known: Known) -> bool:
+        """Always."""
+        return True
+
+    def _at(self, valid_time: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
+        columns = ((valid_time - to_numpy(self._start)) // np.timedelta64(PERIOD)).astype(np.int64)
+        periods, day = self._truth.shape[1], timedelta(days=1) // PERIOD
+        beyond = columns >= periods
+        columns[beyond] = periods - day + (columns[beyond] - periods) % day
+        if (columns < 0).any():
+            first = from_numpy(valid_time[0]).isoformat()
+            raise ValueError(f"the oracle was asked for {first}, before its start {self._start.isoformat()}")
+        return self._truth[:, columns]
+
+
+def _bridged(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Gaps take the last value before them, a gap at the start the first after it, an empty row 0."""
+    seen = np.isfinite(matrix)
+    last = np.maximum.accumulate(np.where(seen, np.arange(matrix.shape[1]), -1), axis=1)
+    first = np.argmax(seen, axis=1)[:, None]
+    filled = np.take_along_axis(matrix, np.where(last >= 0, last, first), axis=1)
+    return np.nan_to_num(filled)
