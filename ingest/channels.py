@@ -1,0 +1,140 @@
+"""Channels: every stream of readings that a grid can deliver, with its unit, its site and its plausible range.
+
+A site is the unit of parallel work and the key of the stream: the bus of an asset, `area-NAME` for the load of an area.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from gridcore.asset import COMMITTED, CURTAILABLE, Asset, Technology
+from gridcore.network import Network
+from gridcore.target import (
+    inflow_channel,
+    limit_channel,
+    load_channel,
+    power_channel,
+    soc_channel,
+    status_channel,
+)
+from gridcore.timeline import PLANT_PERIOD
+
+OVER_CAPACITY = 1.1
+"""A plausible output is at most this multiple of capacity: meters and snow-cooled PV do exceed the name plate."""
+
+OWN_USE = 0.05
+"""A plausible output is at least minus this share of capacity: a unit at rest draws its own use from the grid."""
+
+METER_MW = 0.5
+"""A zero of a meter is plausible to this much, whatever the capacity [MW]."""
+
+SOLAR_MULTIPLE = 4.0
+"""A plausible inflow of a CSP's field is at most this multiple of the turbine (built plants have 1 to 3.5)."""
+
+LOAD_MULTIPLE = 1.5
+"""A plausible load of one area is at most this multiple of all capacity in the grid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One stream of readings."""
+
+    name: str
+    """Unique name, e.g. `309_WIND_1/power`."""
+
+    node: str
+    """Its asset, or its load area."""
+
+    quantity: str
+    """power, limit, load, soc, status or inflow."""
+
+    unit: str
+    """MW, MWh or 1."""
+
+    site: str
+    """Its site: bus of the asset, or `area-NAME`."""
+
+    low: float
+    """Least plausible value [unit]."""
+
+    high: float
+    """Largest plausible value [unit]."""
+
+
+@dataclass(frozen=True)
+class ChannelTable:
+    """All channels of a grid, sorted by name; the arrays have shape (channels,)."""
+
+    channels: tuple[Channel, ...]
+    """Sorted by name."""
+
+    period: timedelta
+    """Period of a reading: it can't be had before its end."""
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Row of each channel."""
+        return {channel.name: row for row, channel in enumerate(self.channels)}
+
+    @cached_property
+    def low(self) -> npt.NDArray[np.float64]:
+        """Least plausible values, shape (channels,) [unit]."""
+        return np.array([channel.low for channel in self.channels])
+
+    @cached_property
+    def high(self) -> npt.NDArray[np.float64]:
+        """Largest plausible values, shape (channels,) [unit]."""
+        return np.array([channel.high for channel in self.channels])
+
+    def __len__(self) -> int:
+        """Number of channels."""
+        return len(self.channels)
+
+    def __getitem__(self, name: str) -> Channel:
+        """The channel of a name; KeyError for an unknown one."""
+        return self.channels[self.index[name]]
+
+
+def area_site(area: str) -> str:
+    """Site of an area's load."""
+    return f"area-{area}"
+
+
+def channels_of(network: Network, period: timedelta = PLANT_PERIOD) -> ChannelTable:
+    """Every channel the loop can deliver: power, limit, soc, status and inflow of assets, load of areas.
+
+    Args:
+        network: The grid.
+        period: Period of its telemetry, e.g. `GridSource.reading_period` of the readers here.
+    """
+    channels = [channel for asset in network.assets for channel in _of_asset(asset)]
+    capacity_mw = sum(asset.p_max_mw for asset in network.assets)
+    for area, share in zip(network.areas, network.area_shares.sum(axis=0), strict=True):
+        if share > 0:
+            high_mw = max(LOAD_MULTIPLE * capacity_mw, METER_MW)
+            channels.append(Channel(load_channel(area), area, "load", "MW", area_site(area), 0.0, high_mw))
+    return ChannelTable(tuple(sorted(channels, key=lambda channel: channel.name)), period)
+
+
+def _of_asset(asset: Asset) -> Iterator[Channel]:
+    """Channels of one asset."""
+    name, site, store = asset.name, asset.bus, asset.store
+    high_mw = max(OVER_CAPACITY * asset.p_max_mw, METER_MW)
+    is_csp = asset.technology is Technology.CSP
+    draws_mw = store.charge_mw * OVER_CAPACITY if store is not None and not is_csp else OWN_USE * asset.p_max_mw
+    yield Channel(power_channel(name), name, "power", "MW", site, -max(draws_mw, METER_MW), high_mw)
+    if asset.technology in CURTAILABLE:
+        yield Channel(limit_channel(name), name, "limit", "MW", site, 0.0, high_mw)
+    if asset.technology in COMMITTED:
+        yield Channel(status_channel(name), name, "status", "1", site, 0.0, 1.0)
+    if store is not None:
+        slack_mwh = max(0.01 * store.energy_mwh, METER_MW)
+        yield Channel(soc_channel(name), name, "soc", "MWh", site, -slack_mwh, store.energy_mwh + slack_mwh)
+    if is_csp:
+        yield Channel(inflow_channel(name), name, "inflow", "MW", site, -METER_MW, SOLAR_MULTIPLE * asset.p_max_mw)
