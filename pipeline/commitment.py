@@ -26,9 +26,9 @@ class Commitments:
     plans: list[Plan]
 
     @classmethod
-    def known(cls, known: Known) -> Commitments:
-        """Read them back, after a restart."""
-        table = known.plans(Layer.SCUC.value, known.instant - KEPT)
+    def known(cls, known: Known, since: datetime) -> Commitments:
+        """Read those issued from `since` on back, after a restart."""
+        table = known.plans(Layer.SCUC.value, max(since, known.instant - KEPT))
         ids = table.column("plan_id").to_pylist()
         plans = []
         for plan_id in dict.fromkeys(ids):

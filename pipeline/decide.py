@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -60,11 +59,10 @@ class Desk:
     network: Network
     forecaster: Forecasting
     settings: DispatchSettings
-    commitments: Commitments | None = None
+    commitments: Commitments = field(default_factory=lambda: Commitments([]))
     last_plan: Plan | None = None
     basis: bytes | None = None
     last_recommit: datetime | None = None
-    timed: Callable[[str], object] | None = None
     _economic: EconomicDispatch = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,9 +71,6 @@ class Desk:
 
     def decide(self, known: Known, tick: Tick) -> Decision:
         """Forecasts, plans and setpoints of one tick, from what is known and nothing else."""
-        if self.commitments is None:
-            self._recall(known)
-        assert self.commitments is not None  # noqa: S101 - _recall has set it
         periods = periods_between(tick.due + PERIOD, tick.due + PERIOD + HORIZON)
         state = grid_state(known, self.network, tick.due + PERIOD)
         vintages, plans = [], []
@@ -113,8 +108,8 @@ class Desk:
         self.basis = base64.b64decode(words["basis"]) or None
         self.last_recommit = datetime.fromisoformat(words["last_recommit"]) if words["last_recommit"] else None
 
-    def _recall(self, known: Known) -> None:
-        self.commitments = Commitments.known(known)
+    def recall_last_plan(self, known: Known) -> None:
+        """Take up the last dispatch plan, which holds when the next solve fails."""
         table = known.plans(Layer.SCED.value, known.instant - 2 * PERIOD)
         if len(table):
             ids = table.column("plan_id").to_pylist()
@@ -129,7 +124,6 @@ class Desk:
 
     def _commit(self, known: Known, tick: Tick, state: GridState) -> tuple[Vintage, Plan]:
         """The next day's commitment at the gate, or one from now on where none covers the coming hours."""
-        assert self.commitments is not None  # noqa: S101 - decide has set it
         midnight = next_midnight(tick.due, self.network.zone)
         until_midnight = periods_between(tick.due + PERIOD, midnight)
         if len(until_midnight) and tick.is_gate and self.commitments.covers(until_midnight):

@@ -13,7 +13,7 @@ from gridcore.clock import Clock
 from gridcore.errors import BrokenInvariantError
 from gridcore.ports import Counts, Feed, Store
 from ingest.accept import accept
-from ingest.channels import Channels
+from ingest.channels import ChannelTable
 from pipeline.checkpoint import with_world
 from pipeline.decide import Desk
 from pipeline.schedule import Tick
@@ -39,7 +39,7 @@ class Loop:
     clock: Clock
     feed: ControlledFeed
     store: Store
-    channels: Channels
+    channels: ChannelTable
     desk: Desk
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     counts: Counts = field(default_factory=Counts)

@@ -1,0 +1,193 @@
+"""A phase of a replay: one row's loop over a stretch of time, on its own store; resumable after any tick."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import process_time
+
+import pyarrow as pa
+
+from dispatch.settings import DispatchSettings
+from gridcore.clock import Clock, VirtualClock
+from gridcore.network import Network
+from gridcore.ports import Store
+from gridcore.target import basic_targets, sum_targets
+from gridcore.timeline import PERIOD, PLANT_PERIOD
+from ingest.channels import channels_of
+from ingest.recording_feed import RecordingFeed
+from pipeline import checkpoint
+from pipeline.closed_loop import ClosedLoopFeed
+from pipeline.commitment import Commitments
+from pipeline.decide import Desk, Forecasting
+from pipeline.forecasters import forecaster_of
+from pipeline.loop import Loop
+from pipeline.plant import Plant
+from pipeline.realised_log import RealisedLog
+from pipeline.schedule import Tick, ticks
+from pipeline.stopwatch import Stopwatch
+from pipeline.truth import Truth
+from storage.embedded import EmbeddedStore
+
+HISTORY = "history"
+"""Source of the readings that arrived before the plant's first period."""
+
+RECORDING = "recording"
+"""Source of what arrives while the loop runs."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Three tables of one stretch, in the order of available_at."""
+
+    readings: pa.Table
+    """`READING_SCHEMA`."""
+
+    official: pa.Table
+    """`OFFICIAL_SCHEMA`."""
+
+    outages: pa.Table
+    """`OUTAGE_SCHEMA`."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """All that one row's run needs; it can be sent to another process."""
+
+    row: str
+    """Name of the row: who forecasts, and whether there is storage."""
+
+    network: Network
+    """The row's grid."""
+
+    world: Recorded
+    """What arrives after `origin`; the plant's truth is in it."""
+
+    origin: datetime
+    """Start of the plant's first period."""
+
+    start: datetime
+    """Start of the first period this phase controls."""
+
+    end: datetime
+    """End of the last one."""
+
+    directory: Path
+    """Holds the store and the realised log."""
+
+    seed: int
+    """Of fits and solver."""
+
+    portfolios: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Named portfolios."""
+
+    holidays: str = ""
+    """Country code for load's holidays."""
+
+    reading_period: timedelta = PLANT_PERIOD
+    """Period of a recorded reading."""
+
+    fit_processes: int = 1
+    """Processes that fit models side by side."""
+
+
+@dataclass
+class PhaseResult:
+    """What a phase tells besides its store and log: times and counts, none of which enters a decision."""
+
+    row: str
+    stage_seconds: dict[str, float]
+    cpu_seconds: float
+    peak_rss_mb: float
+    received: int
+    dead_letters: dict[str, int]
+    flags: dict[str, int]
+    resumed: bool
+
+
+def store_path(directory: Path) -> Path:
+    """Where a phase's store lies."""
+    return directory / "store"
+
+
+def log_of(directory: Path) -> RealisedLog:
+    """The phase's realised log."""
+    return RealisedLog(directory / "realised")
+
+
+def tick_count(phase: Phase) -> int:
+    """Number of ticks of a phase."""
+    return int((phase.end - phase.start) / PERIOD)
+
+
+def run_phase(
+    phase: Phase,
+    history: Recorded | None = None,
+    on_tick: Callable[[Tick], None] = lambda tick: None,
+    clock: Clock | None = None,
+) -> PhaseResult:
+    """Run the loop over the phase, from its start or from where it stopped.
+
+    Args:
+        phase: The row and its stretch of time.
+        history: What arrived before `origin`; for the first phase on a store.
+        on_tick: Called after each tick, also for those already done.
+        clock: A virtual clock by default.
+    """
+    began = process_time()
+    store = EmbeddedStore(store_path(phase.directory))
+    try:
+        loop, resumed_at = _wire(phase, store, history, clock or VirtualClock(phase.origin - PERIOD))
+        loop.on_tick = on_tick
+        todo = []
+        for tick in ticks(phase.start, phase.end, phase.network.zone, phase.origin):
+            if resumed_at is not None and tick.due <= resumed_at:
+                on_tick(tick)
+            else:
+                todo.append(tick)
+        loop.run(todo)
+    finally:
+        store.close()
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    counts = loop.counts
+    return PhaseResult(
+        phase.row, loop.stopwatch.seconds, process_time() - began, peak, counts.received, counts.dead_letters,
+        counts.flags, resumed_at is not None,
+    )  # fmt: skip
+
+
+def _wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) -> tuple[Loop, datetime | None]:
+    """The loop of a phase, and the last tick it had done before, if any."""
+    world = phase.world
+    feeds = [RecordingFeed(world.readings, world.official, world.outages, source=RECORDING)]
+    if history is not None:
+        feeds.insert(0, RecordingFeed(history.readings, history.official, history.outages, source=HISTORY))
+    truth = Truth(phase.network, world.readings)
+    plant = Plant(phase.network, truth, phase.origin)
+    feed = ClosedLoopFeed(
+        phase.network, feeds, plant, log_of(phase.directory), phase.origin, period=phase.reading_period
+    )
+    desk = Desk(phase.network, _forecaster(phase), replace(DispatchSettings(), seed=phase.seed))
+    done = store.last_decision()
+    if done is not None:
+        due, words = done
+        desk_part, world_part = checkpoint.split(words)
+        known = store.known_at(due)
+        feed.restore(world_part, known.setpoints(due - 4 * PERIOD), due)
+        if due >= phase.start - PERIOD:
+            desk.restore(desk_part)
+            desk.commitments = Commitments.known(known, phase.start - PERIOD)
+            desk.recall_last_plan(known)
+    if done is None or done[0] < phase.start - PERIOD:
+        desk.commitments = Commitments([])
+    feed.seek(store.offsets())
+    loop = Loop(clock, feed, store, channels_of(phase.network, phase.reading_period), desk, Stopwatch())
+    return loop, done[0] if done is not None and done[0] >= phase.start - PERIOD else None
+
+
+def _forecaster(phase: Phase) -> Forecasting:
+    targets, sums = basic_targets(phase.network), sum_targets(phase.network, phase.portfolios)
+    return forecaster_of(phase, targets, sums)

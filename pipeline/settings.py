@@ -1,0 +1,120 @@
+"""What a user can set: a replay's arguments, and the TOML of a live run."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gridcore.errors import BadInputError
+
+ROWS = ("ours", "persistence", "no_storage", "perfect_foresight")
+"""Rows that a replay can run side by side; the first is what a live run does."""
+
+WARM_UP = "warm_up"
+"""Name of the unscored day's exports."""
+
+
+class ReplaySettings(BaseSettings):
+    """One replay; every field can be set by flag or by environment (XIAONA_SEED ...)."""
+
+    model_config = SettingsConfigDict(env_prefix="XIAONA_", extra="forbid")
+
+    grid: str | None = None
+    """Name or directory of a grid; this or `recording`."""
+
+    recording: Path | None = None
+    """Directory of a recording."""
+
+    start: date
+    """First scored day, in the grid's own zone."""
+
+    days: int = Field(default=2, ge=1, le=366)
+    """Scored days."""
+
+    seed: int = 0
+    """Seed of model fits and of the solver."""
+
+    rows: tuple[str, ...] = ROWS
+    """Rows to run."""
+
+    scale: str = ""
+    """What-if factors, e.g. `battery=10,vre=2`."""
+
+    holidays: str = ""
+    """Country code for load's holidays; empty for the grid's own."""
+
+    portfolios: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Named portfolios: forecast target names of each."""
+
+    processes: int = Field(default=0, ge=0)
+    """Rows run side by side at most; 0 for one a core."""
+
+
+class LiveSettings(BaseSettings):
+    """A live run, read from TOML; the environment (XIAONA_...) wins over the file."""
+
+    model_config = SettingsConfigDict(env_prefix="XIAONA_", env_nested_delimiter="__", extra="forbid")
+
+    grid: str | None = None
+    """Name or directory of a grid; this or `recording`."""
+
+    recording: Path | None = None
+    """Directory of the recording whose telemetry comes in."""
+
+    start: date
+    """First controlled day, in the grid's own zone."""
+
+    days: int = Field(default=1, ge=1, le=366)
+    """Days to control."""
+
+    seed: int = 0
+    """Seed of model fits and of the solver."""
+
+    clock: Literal["accelerated", "virtual"] = "accelerated"
+    """How time passes: recorded time, faster than real, or at once."""
+
+    speed: float = Field(default=3600.0, gt=0)
+    """Virtual seconds for each real second on an accelerated clock."""
+
+    work: Path = Path("live")
+    """Directory of the store and the plant's log; the same one resumes."""
+
+    export: Path | None = None
+    """Where to export decisions and realised flows at the end."""
+
+    scale: str = ""
+    """What-if factors."""
+
+    portfolios: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Named portfolios."""
+
+    def as_replay(self) -> ReplaySettings:
+        """The replay that decides the same: the row `ours` alone."""
+        same = {name: getattr(self, name) for name in ("grid", "recording", "start", "days", "seed", "scale", "portfolios")}
+        return ReplaySettings(**same, rows=("ours",))
+
+
+def read_live_settings(path: Path) -> LiveSettings:
+    """The settings of a live run; raises `BadInputError` naming the file, the key, what came and what was wanted."""
+    try:
+        words = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as cause:
+        raise BadInputError("no such settings file", file=path, wanted="a TOML file") from cause
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
+        raise BadInputError("settings that are not TOML", file=path, got=str(cause), wanted="TOML") from cause
+    try:
+        return LiveSettings(**words)
+    except ValidationError as cause:
+        raise bad_settings(cause, path) from cause
+
+
+def bad_settings(cause: ValidationError, file: Path | None = None) -> BadInputError:
+    """The first complaint of a validation as an error of ours."""
+    first = cause.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return BadInputError(f"setting {where}", file=file, got=repr(first.get("input")), wanted=first["msg"])
