@@ -1,0 +1,238 @@
+"""Replay: history in, one unscored day to warm the plant up, then the rows side by side, then export and report."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gridcore.errors import BadInputError
+from gridcore.ports import GridSource
+from gridcore.timeline import PERIOD, PLANT_PERIOD, TIMESTAMP, day_start, to_numpy
+from ingest.catalogue import open_grid
+from ingest.grid_directory import export_grid_tables
+from ingest.recording import read_recording
+from pipeline.export import write_manifest
+from pipeline.phase import Phase, PhaseResult, Recorded, run_phase, tick_count
+from pipeline.provenance import code_sha256, versions
+from pipeline.row_export import RowFigures, write_realised
+from pipeline.rows import prepare, row_phase, run_rows
+from pipeline.scale import parse_scale, scaled
+from pipeline.settings import ROWS, WARM_UP, ReplaySettings
+from pipeline.validate import validate_export
+
+LOOK_AHEAD = timedelta(days=3)
+"""Truth beyond the end that the oracle may speak of: as far as a day-ahead forecast reaches."""
+
+SCHEMA_VERSION = 1
+"""Version of the summary's keys."""
+
+
+@dataclass
+class Progress:
+    """How a replay tells what it does: a stage, its size, and each step."""
+
+    stage: Callable[[str, int], None] = lambda name, total: None
+    step: Callable[[str], None] = lambda name: None
+
+
+def open_source(grid: str | None, recording: Path | None, scale: str = "") -> GridSource:
+    """The grid or recording that a command names, with its what-if factors; one of both must be named."""
+    if (grid is None) == (recording is None):
+        got = "both" if grid is not None else "neither"
+        raise BadInputError("what to run on", got=got, wanted="either --grid or --recording")
+    source = open_grid(grid) if grid is not None else read_recording(Path(str(recording)))
+    return scaled(source, parse_scale(scale))
+
+
+def replay(settings: ReplaySettings, work: Path, progress: Progress | None = None) -> tuple[dict[str, Any], Path]:
+    """Run or resume a replay.
+
+    Args:
+        settings: What to replay.
+        work: Directory for unfinished replays; one that was interrupted resumes there, a finished one is removed.
+        progress: Told about each stage and tick.
+
+    Returns:
+        The summary of `xiaona replay --json`, and the export's directory within `work`.
+
+    Raises:
+        BadInputError: Unknown grid, row or day, or data that don't cover the days.
+    """
+    began, progress = perf_counter(), progress or Progress()
+    _check_rows(settings.rows)
+    progress.stage("read", 0)
+    source = open_source(settings.grid, settings.recording, settings.scale)
+    start, end = replay_window(source, settings)
+    data_sha256 = source.data_sha256()
+    directory = work / replay_key(settings, data_sha256)
+    base, history = warm_up_phase(source, settings, start, directory)
+    progress.stage(WARM_UP, tick_count(base))
+    stages = {"read": perf_counter() - began}
+    warm = run_phase(base, history, on_tick=lambda tick: progress.step(WARM_UP))
+    stages["warm_up"] = perf_counter() - began - stages["read"]
+    del history
+    out = directory / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    write_realised(base, out)
+    phases = [row_phase(_scored(base, start, end), row, directory / "rows") for row in settings.rows]
+    for phase in phases:
+        prepare(base.directory, phase)
+        progress.stage(phase.row, tick_count(phase))
+    at_a_time = settings.processes or min(len(phases), os.cpu_count() or 1)
+    results = run_rows(phases, out, at_a_time, progress.step)
+    stages["rows"] = perf_counter() - began - sum(stages.values())
+    progress.stage("check", 0)
+    export_grid_tables(source.network, out / "grid")
+    summary = _summary(settings, source, (start, end), data_sha256, warm, results)
+    write_manifest(out, _manifest(summary))
+    _add_violations(summary, out)
+    stages["check"] = perf_counter() - began - sum(stages.values())
+    summary |= {"wall_seconds": perf_counter() - began, "stage_seconds": _stages(stages, warm, results)}
+    return summary, out
+
+
+def replay_window(source: GridSource, settings: ReplaySettings) -> tuple[datetime, datetime]:
+    """First and last instant of the scored days; raises `BadInputError` where the data don't cover them."""
+    zone = source.network.zone
+    start = day_start(settings.start, zone)
+    end = day_start(settings.start + timedelta(days=settings.days), zone)
+    first = source.first + timedelta(days=1)
+    if start < first or end > source.last:
+        covered = f"{first.astimezone(zone):%Y-%m-%d %H:%M} to {source.last.astimezone(zone):%Y-%m-%d %H:%M}"
+        wanted = f"days within {covered} {source.network.zone_name} (a day of history, then the warm-up)"
+        asked = f"{settings.days} days from {settings.start}"
+        raise BadInputError("days without data", instant=settings.start.isoformat(), got=asked, wanted=wanted)
+    return start, end
+
+
+def warm_up_phase(
+    source: GridSource, settings: ReplaySettings, start: datetime, directory: Path
+) -> tuple[Phase, Recorded]:
+    """The unscored day before `start`, and the history before it."""
+    origin = max(start - timedelta(days=1), source.first)
+    last = min(source.last, start + timedelta(days=settings.days) + LOOK_AHEAD)
+    whole = Recorded(source.readings(source.first, last), source.official(source.first, last), source.outages(source.first, last))
+    history, world = split_at(whole, origin - PERIOD)
+    phase = Phase(
+        row=WARM_UP,
+        network=source.network,
+        world=world,
+        origin=origin,
+        start=origin,
+        end=start,
+        directory=directory / "base",
+        seed=settings.seed,
+        portfolios=settings.portfolios,
+        holidays=settings.holidays,
+        reading_period=getattr(source, "reading_period", PLANT_PERIOD),
+        fit_processes=settings.processes or min(2, os.cpu_count() or 1),
+    )
+    return phase, history
+
+
+def split_at(recorded: Recorded, instant: datetime) -> tuple[Recorded, Recorded]:
+    """What was available up to `instant`, and what came later."""
+    limit = pa.scalar(to_numpy(instant)).cast(TIMESTAMP)
+    tables = (recorded.readings, recorded.official, recorded.outages)
+    early = [pc.less_equal(table.column("available_at"), limit) for table in tables]
+    before = [table.filter(mask) for table, mask in zip(tables, early, strict=True)]
+    after = [table.filter(pc.invert(mask)) for table, mask in zip(tables, early, strict=True)]
+    return Recorded(*before), Recorded(*after)
+
+
+def replay_key(settings: ReplaySettings, data_sha256: str) -> str:
+    """Name of a replay's directory: equal only for equal data, code and arguments."""
+    arguments = settings.model_dump_json(exclude={"processes"})
+    return hashlib.sha256(f"{data_sha256} {code_sha256()} {arguments}".encode()).hexdigest()[:16]
+
+
+def _check_rows(rows: tuple[str, ...]) -> None:
+    unknown = [row for row in rows if row not in ROWS]
+    if unknown or not rows or len(set(rows)) != len(rows):
+        raise BadInputError("--rows", got=", ".join(rows) or "nothing", wanted=f"some of {', '.join(ROWS)}, once each")
+
+
+def _scored(base: Phase, start: datetime, end: datetime) -> Phase:
+    return Phase(**{**vars(base), "start": start, "end": end})
+
+
+def _summary(
+    settings: ReplaySettings,
+    source: GridSource,
+    window: tuple[datetime, datetime],
+    data_sha256: str,
+    warm: PhaseResult,
+    results: list[tuple[PhaseResult, RowFigures]],
+) -> dict[str, Any]:
+    parts = [warm, *(result for result, _ in results)]
+    network = source.network
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "status": "ok",
+        "grid": network.name,
+        "time_zone": network.zone_name,
+        "currency": network.currency,
+        "start": window[0].isoformat(),
+        "end": window[1].isoformat(),
+        "period_minutes": PERIOD // timedelta(minutes=1),
+        "plant_period_minutes": PLANT_PERIOD // timedelta(minutes=1),
+        "data_sha256": data_sha256,
+        "decisions_sha256": results[0][1].row["decisions_sha256"],
+        "cpu_seconds": sum(part.cpu_seconds for part in parts),
+        "peak_rss_mb": max(part.peak_rss_mb for part in parts),
+        "rows": [figures.row for _, figures in results],
+        "models": next((figures.models for _, figures in results if figures.models), []),
+        "provenance": {
+            "versions": versions(),
+            "seeds": {"seed": settings.seed},
+            "arguments": settings.model_dump(mode="json"),
+            "code_sha256": code_sha256(),
+            "source": network.source,
+            "telemetry_latency_s": network.telemetry_latency_s,
+            "latency_is_declared": network.latency_is_declared,
+            "resumed": [part.row for part in parts if part.resumed],
+            "cache_hits": [],
+        },
+        "ingest": {"received": warm.received, "dead_letters": warm.dead_letters, "flags": warm.flags},
+        "warnings": [],
+    }
+
+
+def _manifest(summary: dict[str, Any]) -> dict[str, object]:
+    named = ("schema_version", "grid", "time_zone", "start", "end", "data_sha256", "decisions_sha256")
+    facts: dict[str, object] = {name: summary[name] for name in named}
+    provenance = summary["provenance"]
+    facts |= {"seeds": provenance["seeds"], "versions": provenance["versions"], "code_sha256": provenance["code_sha256"]}
+    facts["rows_sha256"] = {row["name"]: row["decisions_sha256"] for row in summary["rows"]}
+    return facts
+
+
+def _add_violations(summary: dict[str, Any], out: Path) -> None:
+    """Check the export as anyone outside would, and put the counts into the rows."""
+    findings = validate_export(out)
+    for row in summary["rows"]:
+        row["violations"] = findings.violations_of(row["name"])
+        row["max_bus_imbalance_mw"] = findings.max_bus_imbalance_mw[row["name"]]
+    if findings.total:
+        summary["status"] = "violated"
+        summary["warnings"].append(f"{findings.total} violations; the first: {findings.first}")
+
+
+def _stages(
+    wall: dict[str, float], warm: PhaseResult, results: list[tuple[PhaseResult, RowFigures]]
+) -> dict[str, float]:
+    """Wall seconds of the replay's stages, and within them of the loop's."""
+    stages = dict(wall)
+    for part in (warm, *(result for result, _ in results)):
+        stages |= {f"{part.row}/{name}": seconds for name, seconds in part.stage_seconds.items()}
+    return stages
