@@ -1,0 +1,244 @@
+"""Claims: values by series and period as sorted columns, and the law by which one of several is the current one.
+
+A claim is one value that someone gave for (series, valid_time, version): a reading (version = revision) or a forecast
+given to us (version = issue time). Claims are only ever added, never changed, and the current value is a function of the
+set of claims known at an instant. So neither the order of arrival nor the cut into batches can change an answer:
+
+- the highest version known stands;
+- two values of one version are a conflict: a plausible value (finite, in range) stands before one that is not, then the
+  larger one. Any fixed order would do; "the first to come" would not, since it differs between two runs of one stream.
+- a claim that comes again keeps its earliest `available_at`, with the quality it had then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from gridcore.reading import Quality
+
+Int64s = npt.NDArray[np.int64]
+"""Integers; instants are microseconds since 1970 in UTC."""
+
+Mask = npt.NDArray[np.bool_]
+"""One truth value for each claim."""
+
+IMPLAUSIBLE = int(Quality.OUT_OF_RANGE | Quality.NOT_A_NUMBER)
+"""Flags that follow from the value alone; the other flags depend on when it came and must not decide a conflict."""
+
+
+@dataclass(frozen=True, eq=False)
+class Claims:
+    """Columns of equal length, shape (claims,)."""
+
+    series: npt.NDArray[np.int32]
+    """Number of the channel or official series."""
+
+    valid_time: Int64s
+    """Period start [us since 1970]."""
+
+    version: Int64s
+    """Revision of a reading; issue time of an official value [us since 1970]."""
+
+    available_at: Int64s
+    """First had at [us since 1970]."""
+
+    value: npt.NDArray[np.float64]
+    """MW, MWh or 1; NaN where a number was wanted and none came."""
+
+    quality: npt.NDArray[np.int32]
+    """Sum of `Quality` flags."""
+
+    def __len__(self) -> int:
+        """Number of claims."""
+        return len(self.series)
+
+    def take(self, rows: slice | Mask | npt.NDArray[np.intp]) -> Claims:
+        """The claims of a slice, a mask or positions."""
+        return Claims(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def no_claims() -> Claims:
+    """Columns without a row."""
+    longs = [np.zeros(0, np.int64) for _ in range(3)]
+    return Claims(np.zeros(0, np.int32), *longs, np.zeros(0), np.zeros(0, np.int32))
+
+
+def concat(parts: Sequence[Claims]) -> Claims:
+    """The claims of all parts, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return no_claims()
+    return Claims(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Claims)))
+
+
+def canonical(value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Values whose bits are equal where the values are: one NaN, and no negative zero."""
+    return np.where(np.isnan(value), np.nan, value + 0.0)
+
+
+def cell_order(series: npt.NDArray[np.integer], valid_time: Int64s) -> npt.NDArray[np.intp]:
+    """Stable order by series, valid_time; near-linear where the columns are sorted stretches put together."""
+    if not len(series):
+        return np.zeros(0, np.intp)
+    low = int(valid_time.min())
+    span = int(valid_time.max()) - low + 1
+    if span * (int(series.max()) + 1) < 2**63:
+        # One integer key sorts four times as fast as two; a stray instant far off makes it overflow.
+        return np.argsort(series.astype(np.int64) * span + (valid_time - low), kind="stable")
+    return np.lexsort((valid_time, series))
+
+
+def by_cell(claims: Claims) -> Claims:
+    """The claims sorted by series, valid_time."""
+    if is_ascending(claims.series, claims.valid_time):
+        return claims
+    return claims.take(cell_order(claims.series, claims.valid_time))
+
+
+def is_ascending(first: npt.NDArray[np.integer], second: Int64s) -> bool:
+    """Rows are sorted by (first, second), ties allowed."""
+    return bool((_step(first, second) >= 0).all())
+
+
+def shares_cell(first: npt.NDArray[np.integer], second: Int64s) -> Mask:
+    """Rows whose (first, second) equals a neighbour's; the rows are sorted."""
+    same = _step(first, second) == 0
+    shared = np.zeros(len(first), bool)
+    shared[1:] |= same
+    shared[:-1] |= same
+    return shared
+
+
+def _step(first: npt.NDArray[np.integer], second: Int64s) -> npt.NDArray[np.int8]:
+    """Order of each row and its predecessor: -1 descending, 0 equal, 1 ascending, shape (rows - 1,)."""
+    major, minor = np.sign(first[1:] - first[:-1]), np.sign(second[1:] - second[:-1])
+    return np.where(major == 0, minor, major).astype(np.int8)
+
+
+def heads(*columns: npt.NDArray[np.generic]) -> Mask:
+    """First rows of the groups of equal columns; the rows are sorted by them."""
+    head = np.zeros(len(columns[0]), bool)
+    head[:1] = True
+    for column in columns:
+        head[1:] |= column[1:] != column[:-1]
+    return head
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """What a batch adds to the claims there are."""
+
+    kept: Claims
+    """Claims to add, sorted by series, valid_time: new ones, and known ones that were had earlier than known."""
+
+    stored: int
+    """New (series, valid_time)."""
+
+    revised: int
+    """New version of a known (series, valid_time), higher or lower."""
+
+    conflict: int
+    """Other value for a known version."""
+
+    duplicate: int
+    """Nothing new."""
+
+
+def sift(existing: Claims, batch: Claims) -> Sifted:
+    """Tell what is new in a batch; the counts don't depend on the order of its rows, nor on the cut into batches.
+
+    Args:
+        existing: At least all claims that share series and valid_time with a row of the batch.
+        batch: What came, values canonical, in any order.
+    """
+    both = concat([existing, batch])
+    is_new = np.arange(len(both)) >= len(existing)
+    order = cell_order(both.series, both.valid_time)
+    both, is_new = both.take(order), is_new[order]
+    shared = shares_cell(both.series, both.valid_time)
+    alone = both.take(~shared & is_new)
+    kept, cells, versions, values = _sift_shared(both.take(shared), is_new[shared])
+    cells, versions, values = cells + len(alone), versions + len(alone), values + len(alone)
+    merged = by_cell(concat([alone, kept])) if len(kept) else alone
+    return Sifted(merged, cells, versions - cells, values - versions, len(batch) - values)
+
+
+def _sift_shared(claims: Claims, is_new: Mask) -> tuple[Claims, int, int, int]:
+    """Claims to keep where cells have several, and how many cells, versions and values are new."""
+    order = _claim_order(claims, is_new)
+    claims, is_new = claims.take(order), is_new[order]
+    cell = heads(claims.series, claims.valid_time)
+    version = cell | heads(claims.version)
+    value = version | heads(claims.value.view(np.int64))
+    counts = [_count_all_new(head, is_new) for head in (cell, version, value)]
+    return claims.take(value & is_new), counts[0], counts[1], counts[2]
+
+
+def _claim_order(claims: Claims, is_new: Mask) -> npt.NDArray[np.intp]:
+    """Order by series, valid_time, version, value's bits; of equal claims the earliest had, then the existing, first."""
+    bits = claims.value.view(np.int64)
+    late = (is_new, claims.quality, claims.available_at)
+    return np.lexsort((*late, bits, claims.version, claims.valid_time, claims.series))
+
+
+def _count_all_new(head: Mask, is_new: Mask) -> int:
+    """Groups in which no row existed."""
+    if not len(head):
+        return 0
+    return int(np.logical_and.reduceat(is_new, np.flatnonzero(head)).sum())
+
+
+def current(
+    claims: Claims, rank: npt.NDArray[np.intp], *, every_version: bool = False
+) -> tuple[Claims, npt.NDArray[np.intp]]:
+    """The current claim of each (rank, valid_time), by the law of this file; conflicts are flagged.
+
+    Args:
+        claims: What is known, in any order.
+        rank: Place of each claim's series in the answer, shape (claims,).
+        every_version: Give the standing claim of each version instead of the highest version's alone.
+
+    Returns:
+        Claims and ranks sorted by rank, valid_time (, version).
+    """
+    if not is_ascending(rank, claims.valid_time):
+        order = cell_order(rank, claims.valid_time)
+        claims, rank = claims.take(order), rank[order]
+    shared = shares_cell(rank, claims.valid_time)
+    if not shared.any():
+        return claims, rank
+    chosen, chosen_rank = _stand(claims.take(shared), rank[shared], every_version)
+    merged = concat([claims.take(~shared), chosen])
+    ranks = np.concatenate([rank[~shared], chosen_rank])
+    order = cell_order(ranks, merged.valid_time)
+    return merged.take(order), ranks[order]
+
+
+def _stand(claims: Claims, rank: npt.NDArray[np.intp], every_version: bool) -> tuple[Claims, npt.NDArray[np.intp]]:
+    """Standing claims of cells that have several."""
+    claims, rank = _earliest(claims, rank)
+    value = np.where(np.isnan(claims.value), -np.inf, claims.value)
+    plausible = np.isfinite(claims.value) & ((claims.quality & IMPLAUSIBLE) == 0)
+    order = np.lexsort((value, plausible, claims.version, claims.valid_time, rank))
+    claims, rank = claims.take(order), rank[order]
+    cell = heads(rank, claims.valid_time)
+    version = cell | heads(claims.version)
+    last_of_version = np.append(version[1:], True)
+    stands = last_of_version if every_version else np.append(cell[1:], True)
+    # A version's last row is not its first one: it has several values.
+    flag = np.where(last_of_version & ~version, int(Quality.CONFLICT), 0).astype(np.int32)
+    flagged = Claims(*(getattr(claims, f.name) for f in fields(claims)[:-1]), claims.quality | flag)
+    return flagged.take(stands), rank[stands]
+
+
+def _earliest(claims: Claims, rank: npt.NDArray[np.intp]) -> tuple[Claims, npt.NDArray[np.intp]]:
+    """One row for each claim: that with the earliest `available_at`."""
+    order = _claim_order(claims, np.zeros(len(claims), bool))
+    claims, rank = claims.take(order), rank[order]
+    first = heads(rank, claims.valid_time, claims.version, claims.value.view(np.int64))
+    return claims.take(first), rank[first]

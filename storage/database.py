@@ -1,0 +1,152 @@
+"""The embedded database: its tables, its connection, and what its errors mean to a caller.
+
+SQLite in WAL mode: one process writes while others read, and a commit survives `kill -9` of the writer. Under the default
+`synchronous=NORMAL` the log is synced at checkpoints alone, so that a loss of power may take back the newest commits, always
+whole and in order; the offsets go back with the rows, and the feed delivers them again. `FULL` syncs at each commit.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gridcore.errors import BadInputError, NoSpaceError, StoreDamagedError
+
+DATABASE_FILE = "store.sqlite"
+"""Name of the database in a store's directory."""
+
+SCHEMA_VERSION = 1
+"""Version of the tables below, kept in SQLite's `user_version`."""
+
+BUSY_TIMEOUT_S = 30.0
+"""How long a writer waits for another one; a bulk commit of 500,000 rows takes below 1 s."""
+
+SCHEMA = """
+CREATE TABLE series (
+    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,
+    site TEXT NOT NULL, quantity TEXT NOT NULL, unit TEXT NOT NULL,
+    newest INTEGER NOT NULL, UNIQUE (kind, name)
+);
+CREATE TABLE reading (
+    seq INTEGER PRIMARY KEY, series INTEGER NOT NULL, valid_time INTEGER NOT NULL, version INTEGER NOT NULL,
+    available_at INTEGER NOT NULL, value REAL, quality INTEGER NOT NULL
+);
+CREATE TABLE official (
+    seq INTEGER PRIMARY KEY, series INTEGER NOT NULL, valid_time INTEGER NOT NULL, version INTEGER NOT NULL,
+    available_at INTEGER NOT NULL, value REAL, quality INTEGER NOT NULL
+);
+CREATE TABLE outage (
+    asset TEXT NOT NULL, begins INTEGER NOT NULL, ends INTEGER NOT NULL, available_at INTEGER NOT NULL,
+    PRIMARY KEY (asset, begins, ends)
+) WITHOUT ROWID;
+CREATE TABLE segment (
+    file TEXT PRIMARY KEY, kind TEXT NOT NULL, rows INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    first_valid_time INTEGER NOT NULL, last_valid_time INTEGER NOT NULL,
+    first_available_at INTEGER NOT NULL, last_available_at INTEGER NOT NULL
+);
+CREATE TABLE tally (name TEXT PRIMARY KEY, amount INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE source_offset (source TEXT PRIMARY KEY, next_offset INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE dead_letter (
+    seq INTEGER PRIMARY KEY, available_at INTEGER NOT NULL, source TEXT NOT NULL, source_offset INTEGER NOT NULL,
+    reason TEXT NOT NULL, detail TEXT NOT NULL, payload BLOB NOT NULL
+);
+CREATE TABLE model (
+    name TEXT NOT NULL, fitted_as_of INTEGER NOT NULL, model_id TEXT NOT NULL, payload BLOB NOT NULL,
+    PRIMARY KEY (name, fitted_as_of)
+);
+CREATE TABLE decision (issue_time INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, checkpoint BLOB NOT NULL);
+CREATE TABLE document (
+    issue_time INTEGER NOT NULL, kind TEXT NOT NULL, place INTEGER NOT NULL, layer TEXT NOT NULL, content BLOB NOT NULL,
+    PRIMARY KEY (issue_time, kind, place)
+);
+CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY, message_id TEXT NOT NULL UNIQUE, topic TEXT NOT NULL,
+    issue_time INTEGER NOT NULL, kind TEXT NOT NULL, place INTEGER NOT NULL, is_sent INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX outbox_pending ON outbox (seq) WHERE is_sent = 0;
+"""
+"""Tables. Instants are microseconds since 1970 in UTC; a value that is NULL is NaN.
+
+`reading` and `official` are logs: claims are added, never changed, and read in order of `seq`. A primary key on their
+identity would cost each write a search in a tree and give reads nothing, since they are served from columns in memory.
+"""
+
+
+def connect(path: Path, *, synchronous: str = "NORMAL") -> sqlite3.Connection:
+    """A connection to the store's database, made with its tables where there is none.
+
+    Raises:
+        BadInputError: The store's tables are older or newer than this program's.
+        StoreDamagedError: The file is no database.
+    """
+    with told_apart(path):
+        path.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path / DATABASE_FILE, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            _make_tables(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """Version of the tables; 0 for an empty database."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
+    if schema_version(connection) == 0:
+        with written(connection, path):
+            # Another process may have made them between the look and the lock.
+            if schema_version(connection) == 0:
+                for statement in SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    found = schema_version(connection)
+    if found != SCHEMA_VERSION:
+        wanted = f"{SCHEMA_VERSION}; an older one is brought up by `xiaona store migrate`"
+        raise BadInputError("the store's tables have another version", file=path, got=found, wanted=wanted)
+
+
+@contextmanager
+def written(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """A write transaction: all of its block is kept, or nothing."""
+    with told_apart(path):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            # A full disk makes SQLite roll back by itself.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def told_apart(path: Path) -> Iterator[None]:
+    """Turn the database's and the file system's errors into ours.
+
+    Raises:
+        NoSpaceError: The disk is full.
+        StoreDamagedError: The database or a file of the store can't be read as what it should be.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as cause:
+        name = getattr(cause, "sqlite_errorname", "")
+        if name == "SQLITE_FULL":
+            raise NoSpaceError("the disk is full; nothing of this step was kept", file=path, got=str(cause)) from cause
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise StoreDamagedError("the store's database is damaged", file=path, got=str(cause)) from cause
+        raise
+    except OSError as cause:
+        if cause.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise NoSpaceError("the disk is full; nothing of this step was kept", file=path, got=str(cause)) from cause
+        raise

@@ -1,0 +1,252 @@
+"""The embedded store: a directory with a SQLite database and Parquet segments; no server.
+
+One process writes, others may read meanwhile. All of a step is one transaction: rows, dead letters and the next offset of
+a batch; forecasts, plans, setpoints, checkpoint and outbox of a decision.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from gridcore.errors import BrokenInvariantError, StoreConflictError
+from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, RegisteredModel
+from gridcore.reading import Quality
+from storage.claims import Sifted
+from storage.columns import arrived_official, arrived_readings, instant_of, micros
+from storage.database import connect, told_apart, written
+from storage.documents import TOPICS, Document, content_sha256, documents_of
+from storage.embedded_known import EmbeddedKnown
+from storage.history import History, Intake
+
+
+class EmbeddedStore:
+    """What was known, and when, in a directory.
+
+    Args:
+        path: The store's directory; made where there is none.
+        synchronous: SQLite's setting: NORMAL survives `kill -9`, FULL a loss of power as well (see `storage.database`).
+
+    Raises:
+        BadInputError: The store was made by another version.
+        StoreDamagedError: The database can't be read.
+    """
+
+    def __init__(self, path: Path, *, synchronous: str = "NORMAL") -> None:
+        self.path = path
+        self._models: dict[str, RegisteredModel] = {}
+        self._connection = connect(path, synchronous=synchronous)
+        try:
+            with told_apart(path):
+                self.readings = History(self._connection, path, "reading")
+                self.official = History(self._connection, path, "official")
+                self._generation, self._data_version = self._read_generation(), self._read_data_version()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter]) -> Counts:
+        """Keep a checked batch in one transaction.
+
+        Letters of `batch.undecodable` that are not among `dead_letters` are kept as well.
+
+        Raises:
+            StoreConflictError: The batch does not start at the store's offset of its source.
+            NoSpaceError: The disk is full; nothing of the batch was kept.
+            BrokenInvariantError: A row lacks a key, or a channel changed its site, quantity or unit.
+        """
+        letters = tuple(dict.fromkeys([*batch.undecodable, *dead_letters]))
+        with self._transaction():
+            self._move_offset(batch)
+            readings = self.readings.write(arrived_readings(batch.readings))
+            official = self.official.write(arrived_official(batch.official))
+            self._write_outages(batch.outages)
+            self._write_letters(letters)
+            counts = count(batch, letters, readings.sifted)
+            self._write_tally(counts)
+        self._take_over(readings, official)
+        return counts
+
+    def known_at(self, instant: datetime) -> Known:
+        """The only door to history."""
+        return EmbeddedKnown(self, instant)
+
+    def register(self, model: RegisteredModel) -> None:
+        """Keep a fitted model; the same name and instant with equal payload is a no-op.
+
+        Raises:
+            BrokenInvariantError: Another model has that name and instant.
+        """
+        key = (model.name, micros(model.fitted_as_of))
+        with self._transaction():
+            query = "SELECT model_id, payload FROM model WHERE name = ? AND fitted_as_of = ?"
+            found = self._connection.execute(query, key).fetchone()
+            if found is None:
+                values = (*key, model.model_id, model.payload)
+                self._connection.execute("INSERT INTO model VALUES (?, ?, ?, ?)", values)
+            elif found != (model.model_id, model.payload):
+                instant = model.fitted_as_of.isoformat()
+                what = "two models of one name and instant"
+                raise BrokenInvariantError(what, asset=model.name, instant=instant, got=model.model_id, wanted=found[0])
+
+    def publish(self, decision: Decision) -> None:
+        """Keep a decision and its outbox messages in one transaction; publishing it again is a no-op.
+
+        Raises:
+            BrokenInvariantError: Another decision of that issue time was published.
+        """
+        documents = documents_of(decision)
+        sha256, issue_time = content_sha256(decision, documents), micros(decision.issue_time)
+        with self._transaction():
+            query = "SELECT sha256 FROM decision WHERE issue_time = ?"
+            found = self._connection.execute(query, (issue_time,)).fetchone()
+            if found is None:
+                row = (issue_time, sha256, decision.checkpoint)
+                self._connection.execute("INSERT INTO decision VALUES (?, ?, ?)", row)
+                self._write_documents(issue_time, documents)
+            elif found[0] != sha256:
+                instant = decision.issue_time.isoformat()
+                raise BrokenInvariantError(
+                    "two decisions of one issue time", instant=instant, got=sha256, wanted=found[0]
+                )
+
+    def offsets(self) -> dict[str, int]:
+        """Next offset of each source."""
+        return dict(self.rows("SELECT source, next_offset FROM source_offset ORDER BY source"))
+
+    def last_decision(self) -> tuple[datetime, bytes] | None:
+        """Issue time and checkpoint of the newest decision; None when there is none."""
+        found = self.rows("SELECT issue_time, checkpoint FROM decision ORDER BY issue_time DESC LIMIT 1")
+        return (instant_of(found[0][0]), found[0][1]) if found else None
+
+    def model_at(self, name: str, fitted_as_of: int) -> RegisteredModel:
+        """A registered model; the last read of each name stays in memory, since every tick asks for the same ones."""
+        kept = self._models.get(name)
+        if kept is None or micros(kept.fitted_as_of) != fitted_as_of:
+            query = "SELECT model_id, payload FROM model WHERE name = ? AND fitted_as_of = ?"
+            model_id, payload = self.rows(query, (name, fitted_as_of))[0]
+            kept = self._models[name] = RegisteredModel(name, instant_of(fitted_as_of), model_id, payload)
+        return kept
+
+    def seal(self, before: datetime) -> list[str]:
+        """Move readings and official values of periods before an instant into segments; gives the files' names."""
+        with self._transaction():
+            sealed = [history.seal(micros(before)) for history in (self.readings, self.official)]
+            self._connection.execute(_ADD_TO_TALLY, ("generation", 1))
+        self.refresh(anew=True)
+        return [segment.file for segment in sealed if segment is not None]
+
+    def close(self) -> None:
+        """Release files and connections."""
+        self._connection.close()
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query on the database; for the other files of this room."""
+        with told_apart(self.path):
+            return self._connection.execute(query, values).fetchall()
+
+    def execute(self, statement: str, values: Sequence[tuple[object, ...]]) -> None:
+        """Run a statement for each of the values in one transaction; for the other files of this room."""
+        with self._transaction():
+            self._connection.executemany(statement, values)
+
+    def refresh(self, *, anew: bool = False) -> None:
+        """Bring the columns in memory up to what other processes have committed."""
+        if self._read_data_version() == self._data_version and not anew:
+            return
+        with told_apart(self.path), self._snapshot():
+            data_version, generation = self._read_data_version(), self._read_generation()
+            for history in (self.readings, self.official):
+                history.catch_up() if generation == self._generation and not anew else history.load()
+        self._generation, self._data_version = generation, data_version
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """A write transaction on what all processes have committed so far."""
+        with written(self._connection, self.path):
+            self.refresh()
+            yield
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """One state of the database for several queries."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
+    def _read_generation(self) -> int:
+        found = self.rows("SELECT amount FROM tally WHERE name = 'generation'")
+        return int(found[0][0]) if found else 0
+
+    def _read_data_version(self) -> int:
+        """A number that changes when another connection has committed."""
+        return int(self.rows("PRAGMA data_version")[0][0])
+
+    def _move_offset(self, batch: Batch) -> None:
+        query = "SELECT next_offset FROM source_offset WHERE source = ?"
+        found = self._connection.execute(query, (batch.source,)).fetchone()
+        expected = found[0] if found else 0
+        if batch.start_offset != expected:
+            what = "a batch does not start where its source stands"
+            raise StoreConflictError(what, file=batch.source, got=batch.start_offset, wanted=expected)
+        replace = "INSERT OR REPLACE INTO source_offset VALUES (?, ?)"
+        self._connection.execute(replace, (batch.source, batch.next_offset))
+
+    def _write_outages(self, outages: pa.Table) -> None:
+        rows = [
+            (r["asset"], micros(r["from"]), micros(r["until"]), micros(r["available_at"])) for r in outages.to_pylist()
+        ]
+        earliest = "ON CONFLICT DO UPDATE SET available_at = min(available_at, excluded.available_at)"
+        self._connection.executemany(f"INSERT INTO outage VALUES (?, ?, ?, ?) {earliest}", rows)
+
+    def _write_letters(self, letters: Sequence[DeadLetter]) -> None:
+        rows = [(micros(le.available_at), le.source, le.offset, le.reason, le.detail, le.payload) for le in letters]
+        columns = "available_at, source, source_offset, reason, detail, payload"
+        self._connection.executemany(f"INSERT INTO dead_letter ({columns}) VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def _write_tally(self, counts: Counts) -> None:
+        amounts = {name: getattr(counts, name) for name in ("received", "stored", "duplicate", "revised", "conflict")}
+        amounts["dead_letter"] = sum(counts.dead_letters.values())
+        self._connection.executemany(_ADD_TO_TALLY, [(name, amount) for name, amount in amounts.items() if amount])
+
+    def _write_documents(self, issue_time: int, documents: Sequence[Document]) -> None:
+        rows = [(issue_time, d.kind, d.place, d.layer, d.content) for d in documents]
+        self._connection.executemany("INSERT INTO document VALUES (?, ?, ?, ?, ?)", rows)
+        messages = [(d.message_id, TOPICS[d.kind], issue_time, d.kind, d.place) for d in documents]
+        columns = "message_id, topic, issue_time, kind, place"
+        self._connection.executemany(f"INSERT INTO outbox ({columns}) VALUES (?, ?, ?, ?, ?)", messages)
+
+    def _take_over(self, readings: Intake, official: Intake) -> None:
+        self.readings.take_over(readings)
+        self.official.take_over(official)
+
+
+_ADD_TO_TALLY = "INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
+
+
+def count(batch: Batch, letters: Sequence[DeadLetter], sifted: Sifted) -> Counts:
+    """Counts of a batch: what became of each of its readings, and the flags of those kept."""
+    reasons = [letter.reason for letter in letters]
+    quality = sifted.kept.quality
+    named = {flag.name.lower(): int(((quality & int(flag)) != 0).sum()) for flag in Quality if flag and flag.name}
+    named["conflict"] = sifted.conflict
+    return Counts(
+        received=batch.readings.num_rows + len(letters),
+        stored=sifted.stored,
+        duplicate=sifted.duplicate,
+        revised=sifted.revised,
+        conflict=sifted.conflict,
+        dead_letters={reason: reasons.count(reason) for reason in sorted(set(reasons))},
+        flags={name: amount for name, amount in named.items() if amount},
+    )
