@@ -13,7 +13,7 @@ from gridcore.network import Network
 from gridcore.ports import Known
 from gridcore.reading import held_matrix, to_matrix
 from gridcore.target import power_channel
-from gridcore.timeline import Instants, from_numpy
+from gridcore.timeline import PERIOD, Instants, from_numpy
 
 DAY = timedelta(days=1)
 LOOK_BACK_DAYS = 4
@@ -38,31 +38,37 @@ def official_or_same_time(known: Known, names: Sequence[str], valid_time: Instan
     return values
 
 
-def fixed_hydro(known: Known, network: Network, valid_time: Instants) -> dict[str, npt.NDArray[np.float64]]:
-    """Output of each hydro unit, which is given and not dispatched, shape (periods,) [MW].
+def fixed_hydro(known: Known, network: Network, valid_time: Instants) -> npt.NDArray[np.float64]:
+    """Output of each hydro unit, which is given and not dispatched, shape (assets, periods) [MW]; 0 in other rows.
 
     The official series; else the same time on the last known day; else the last reading; else 0.
     """
+    fixed = np.zeros((len(network.assets), len(valid_time)))
     units = network.of(Technology.HYDRO)
+    if not units:
+        return fixed
     names = [unit.name for unit in units]
-    if not names:
-        return {}
     values = official_or_same_time(known, names, valid_time)
     if not np.isfinite(values).all():
-        channels = [power_channel(name) for name in names]
-        start = known.instant - DAY
-        recent = to_matrix(known.readings(channels, start, known.instant), channels, start, known.instant, timedelta(minutes=15))
-        for row in range(len(names)):
-            seen = recent[row][np.isfinite(recent[row])]
-            values[row, ~np.isfinite(values[row])] = seen[-1] if len(seen) else 0.0
+        last = _last_readings(known, names)
+        values = np.where(np.isfinite(values), values, last[:, None])
     capacity = np.array([unit.p_max_mw for unit in units])[:, None]
-    return dict(zip(names, np.clip(values, 0.0, capacity), strict=True))
+    fixed[[network.asset_index[name] for name in names]] = np.clip(values, 0.0, capacity)
+    return fixed
 
 
-def reserve_requirements(known: Known, network: Network, valid_time: Instants) -> dict[str, npt.NDArray[np.float64]]:
-    """Required reserve by product, shape (periods,) [MW]; 0 where none was ever stated."""
+def _last_readings(known: Known, names: Sequence[str]) -> npt.NDArray[np.float64]:
+    """The newest output within a day, 0 where there is none, shape (names,) [MW]."""
+    channels, start = [power_channel(name) for name in names], known.instant - DAY
+    recent = to_matrix(known.readings(channels, start, known.instant), channels, start, known.instant, PERIOD)
+    seen = np.isfinite(recent)
+    last = recent.shape[1] - 1 - np.argmax(seen[:, ::-1], axis=1)
+    return np.where(seen.any(axis=1), np.nan_to_num(recent[np.arange(len(names)), last]), 0.0)
+
+
+def reserve_requirements(known: Known, network: Network, valid_time: Instants) -> npt.NDArray[np.float64]:
+    """Required reserve of each product, shape (products, periods) [MW]; 0 where none was ever stated."""
     names = [f"reserve/{product.name}" for product in network.reserves]
     if not names:
-        return {}
-    values = np.nan_to_num(official_or_same_time(known, names, valid_time))
-    return {product.name: values[row] for row, product in enumerate(network.reserves)}
+        return np.zeros((0, len(valid_time)))
+    return np.nan_to_num(official_or_same_time(known, names, valid_time))

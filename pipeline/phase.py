@@ -165,7 +165,7 @@ def _wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) ->
     feeds = [RecordingFeed(world.readings, world.official, world.outages, source=RECORDING)]
     if history is not None:
         feeds.insert(0, RecordingFeed(history.readings, history.official, history.outages, source=HISTORY))
-    truth = Truth(phase.network, world.readings)
+    truth = Truth(phase.network, world.readings, world.outages, phase.reading_period)
     plant = Plant(phase.network, truth, phase.origin)
     feed = ClosedLoopFeed(
         phase.network, feeds, plant, log_of(phase.directory), phase.origin, period=phase.reading_period

@@ -24,7 +24,7 @@ from ingest.recording import read_recording
 from pipeline.export import write_manifest
 from pipeline.phase import Phase, PhaseResult, Recorded, run_phase, tick_count
 from pipeline.provenance import code_sha256, versions
-from pipeline.row_export import RowFigures, write_realised
+from pipeline.row_export import RowFigures
 from pipeline.rows import prepare, row_phase, run_rows
 from pipeline.scale import parse_scale, scaled
 from pipeline.settings import ROWS, WARM_UP, ReplaySettings
@@ -83,7 +83,6 @@ def replay(settings: ReplaySettings, work: Path, progress: Progress | None = Non
     del history
     out = directory / "out"
     shutil.rmtree(out, ignore_errors=True)
-    write_realised(base, out)
     phases = [row_phase(_scored(base, start, end), row, directory / "rows") for row in settings.rows]
     for phase in phases:
         prepare(base.directory, phase)

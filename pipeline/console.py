@@ -1,0 +1,95 @@
+"""The console: progress on standard error, results on standard output, errors of ours as words and exit codes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gridcore.errors import GridError
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C or a termination signal; the same command resumes."""
+
+errors = Console(stderr=True)
+"""Progress and messages."""
+
+results = Console()
+"""Results alone, so that standard output can be piped."""
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document; NaN is not JSON, so that a figure that is missing must be null."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
+
+
+class Bars:
+    """Progress bars by stage; a stage without a size shows a spinner until the next one begins."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, Any] = {}
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage of `total` steps; 0 where its size is not known."""
+        for task in self._progress.tasks:
+            if task.total is None:
+                self._progress.update(task.id, total=1, completed=1)
+        self._tasks[name] = self._progress.add_task(name.replace("_", " "), total=total or None)
+
+    def step(self, name: str) -> None:
+        """One more step of a stage is done."""
+        self._progress.advance(self._tasks[name])
+
+    def finish(self) -> None:
+        """End the stages without a size."""
+        for task in self._progress.tasks:
+            if task.total is None:
+                self._progress.update(task.id, total=1, completed=1)
+
+
+@contextmanager
+def bars() -> Iterator[Bars]:
+    """Progress bars on standard error while the block runs."""
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description:<20}"), BarColumn(bar_width=36), MofNCompleteColumn(),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=errors, refresh_per_second=4) as progress:
+        shown = Bars(progress)
+        yield shown
+        shown.finish()
+
+
+def run(command: Callable[[], Any]) -> int:
+    """Run a command; its exit code. Errors of ours end in one line of words, a bug of ours in its stack trace.
+
+    Args:
+        command: The whole command line, parsed by typer.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        command()
+    except GridError as error:
+        errors.print(f"[bold red]error[/]: {error}", highlight=False, soft_wrap=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        errors.print("interrupted: the same command resumes where it stopped", highlight=False)
+        return INTERRUPTED
+    except typer.Exit as end:
+        return end.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
