@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gridcore.errors import BadInputError
-from gridcore.ports import GridSource
 from ingest import rts_gmlc_network
+from ingest.grid_directory import TimedSource, read_grid_directory
 from ingest.rts_gmlc import read_rts_gmlc
 
-BUILT_IN: dict[str, Callable[[], GridSource]] = {rts_gmlc_network.NAME: read_rts_gmlc}
+BUILT_IN: dict[str, Callable[[], TimedSource]] = {rts_gmlc_network.NAME: read_rts_gmlc}
 """How each grid that ships with the project, or with a package it needs, is opened."""
 
 
@@ -19,7 +19,7 @@ def grid_names() -> tuple[str, ...]:
     return tuple(sorted(BUILT_IN))
 
 
-def open_grid(name_or_dir: str | Path) -> GridSource:
+def open_grid(name_or_dir: str | Path) -> TimedSource:
     """The grid of a name, or of a directory in the project's own format.
 
     Raises:
@@ -27,4 +27,6 @@ def open_grid(name_or_dir: str | Path) -> GridSource:
     """
     if (name := str(name_or_dir)) in BUILT_IN:
         return BUILT_IN[name]()
+    if Path(name_or_dir).is_dir():
+        return read_grid_directory(Path(name_or_dir))
     raise BadInputError("an unknown grid", got=name, wanted=f"{', '.join(grid_names())} or a grid's directory")

@@ -50,12 +50,17 @@ class RtsGmlc:
     """An official value holds for this long from its valid_time."""
 
     def __init__(self, root: Path) -> None:
-        self._tables, self._series = root / "SourceData", root / "timeseries_data_files"
+        self._root, self._tables, self._series = root, root / "SourceData", root / "timeseries_data_files"
 
     @cached_property
     def network(self) -> Network:
         """The grid."""
         return read_network(self._tables)
+
+    @cached_property
+    def notice(self) -> str:
+        """NREL's data use disclaimer agreement, which must appear in all copies of the data."""
+        return (self._root / "LICENSE.md").read_text(encoding="utf-8")
 
     @property
     def first(self) -> datetime:
