@@ -198,7 +198,9 @@ def check(network: Network) -> None:
     for branch in (*network.branches, *network.dc_lines):
         for end in (branch.from_bus, branch.to_bus):
             if end not in known:
-                raise BadInputError("a branch at an unknown bus", asset=branch.name, got=end, wanted="a bus of the grid")
+                raise BadInputError(
+                    "a branch at an unknown bus", asset=branch.name, got=end, wanted="a bus of the grid"
+                )
         if not branch.limit_mw > 0:
             raise BadInputError("a branch limit", asset=branch.name, got=branch.limit_mw, wanted="above 0 MW")
     for branch in network.branches:
@@ -239,7 +241,9 @@ def _check_asset(asset: Asset, buses: set[str]) -> None:
 def _check_shares(network: Network) -> None:
     for area, total in zip(network.areas, network.area_shares.sum(axis=0), strict=True):
         if not (abs(total - 1) < 1e-6 or total == 0):
-            raise BadInputError("the bus shares of an area's load", asset=area, got=f"sum {total:.6f}", wanted="1 (or 0)")
+            raise BadInputError(
+                "the bus shares of an area's load", asset=area, got=f"sum {total:.6f}", wanted="1 (or 0)"
+            )
 
 
 def _check_one_island(network: Network) -> None:

@@ -53,8 +53,9 @@ SETPOINT_SCHEMA = pa.schema(
 )
 """A setpoint as rows, sorted by issue_time, asset, valid_from.
 
-`role` is `target` (the asset follows power_mw; a battery's is net output, positive into the grid) or `limit` (the asset gives
-what is available up to power_mw; a wind farm or PV plant that the plan does not curtail is limited by its capacity alone).
+`role` is `target` (the asset follows power_mw; a battery's is net output, positive into the grid) or `limit` (the
+asset gives what is available up to power_mw; a wind farm or PV plant that the plan does not curtail is limited by its
+capacity alone).
 """
 
 
@@ -210,7 +211,7 @@ class Plan:
         count = int(chosen.sum())
 
         def rows(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-            return array[order].T.reshape(-1)[chosen]
+            return np.asarray(array[order].T.reshape(-1)[chosen])
 
         def constant(value: object, kind: pa.DataType) -> pa.Array:
             return pa.repeat(pa.scalar(value, kind), count)
@@ -260,7 +261,7 @@ def plan_from_table(table: pa.Table, resolution: timedelta) -> Plan:
     shape = (len(assets), len(valid_time))
 
     def matrix(column: str, kind: type) -> npt.NDArray[np.generic]:
-        array = np.zeros(shape, dtype=kind)
+        array: npt.NDArray[np.generic] = np.zeros(shape, dtype=kind)
         array[rows[inside], columns[inside]] = table.column(column).to_numpy(zero_copy_only=False)[inside]
         return array
 

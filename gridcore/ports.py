@@ -118,12 +118,14 @@ class Known(Protocol):
 
     def readings(self, channels: Sequence[str], start: datetime, end: datetime) -> pa.Table:
         """Current revision of each (channel, valid_time in [start, end)): columns channel, valid_time, value, quality,
-        revision, available_at; sorted by channel, valid_time."""
+        revision, available_at; sorted by channel, valid_time.
+        """
         ...
 
     def official(self, assets: Sequence[str], start: datetime, end: datetime) -> pa.Table:
         """Newest issue of each (asset, valid_time in [start, end)): columns asset, valid_time, power_mw, issue_time,
-        available_at; sorted by asset, valid_time."""
+        available_at; sorted by asset, valid_time.
+        """
         ...
 
     def official_vintages(self, assets: Sequence[str], start: datetime, end: datetime) -> pa.Table:

@@ -146,7 +146,9 @@ def sum_targets(network: Network, portfolios: Mapping[str, Sequence[str]] | None
     for name, members in (portfolios or {}).items():
         unknown = [member for member in members if member not in by_name]
         if unknown or not members:
-            raise BadInputError("a portfolio", asset=name, got=unknown or "no member", wanted="forecast targets of the grid")
+            raise BadInputError(
+                "a portfolio", asset=name, got=unknown or "no member", wanted="forecast targets of the grid"
+            )
         signed = [(by_name[m], -1.0 if by_name[m].kind is Kind.LOAD else 1.0) for m in members]
         largest = max(signed, key=lambda pair: pair[0].capacity_mw)[0].kind
         sums.append(_sum(f"portfolio/{name}", largest, signed))
