@@ -57,7 +57,9 @@ def replay(
     grid: Grid = None,
     recording: Recording = None,
     seed: Annotated[int, typer.Option(help="Seed of model fits and of the solver.")] = 0,
-    rows: Annotated[str, typer.Option(help="Rows to run side by side.")] = "ours,persistence,no_storage,perfect_foresight",
+    rows: Annotated[
+        str, typer.Option(help="Rows to run side by side.")
+    ] = "ours,persistence,no_storage,perfect_foresight",
     scale: Annotated[str, typer.Option(help="What-if factors, e.g. battery=10,vre=2.")] = "",
     portfolio: Annotated[list[str] | None, typer.Option(help="NAME=TARGET,TARGET: a sum that is forecast too.")] = None,
     export: Annotated[Path | None, typer.Option(help="Directory to export decisions and realised flows to.")] = None,
@@ -69,7 +71,13 @@ def replay(
     from pipeline.replay_command import ReplayOutput, run_replay
     from pipeline.settings import ReplaySettings, bad_settings
 
-    arguments: dict[str, Any] = {"grid": grid, "recording": recording, "start": parse_day(start), "days": days, "seed": seed}
+    arguments: dict[str, Any] = {
+        "grid": grid,
+        "recording": recording,
+        "start": parse_day(start),
+        "days": days,
+        "seed": seed,
+    }
     arguments |= {"rows": tuple(rows.split(",")), "scale": scale, "portfolios": _portfolios(portfolio or [])}
     try:
         settings = ReplaySettings(**arguments)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from ingest.recording import write_recording
 
 from gridcore.errors import BadInputError, StoreDamagedError
 from gridcore.timeline import day_start
 from ingest.catalogue import open_grid
-from ingest.recording import write_recording
 from pipeline import console
 from pipeline.settings import read_live_settings
 from storage import maintenance
@@ -32,7 +32,9 @@ def record(
     start: Annotated[str, typer.Option("--start", help="First day, in the grid's own time zone (YYYY-MM-DD).")],
     out: Annotated[Path, typer.Option("--out", help="Directory to write.")],
     days: Annotated[int, typer.Option("--days", help="Number of days.")] = 2,
-    dirty: Annotated[int | None, typer.Option("--dirty", help="Seed of late, doubled, missing, wrong readings.")] = None,
+    dirty: Annotated[
+        int | None, typer.Option("--dirty", help="Seed of late, doubled, missing, wrong readings.")
+    ] = None,
 ) -> None:
     """Write a recording of some days, with the history before them."""
     source = open_grid(grid)
@@ -49,11 +51,17 @@ def record(
 
 
 def ingest(
-    source: Annotated[str, typer.Option("--from", help="file:///... of a recording, a grid directory, Parquet, CSV or JSON lines.")],
+    source: Annotated[
+        str, typer.Option("--from", help="file:///... of a recording, a grid directory, Parquet, CSV or JSON lines.")
+    ],
     store: StoreDir,
-    until_idle: Annotated[float, typer.Option("--until-idle", help="Stop after so many seconds without a reading.")] = 0.0,
+    until_idle: Annotated[
+        float, typer.Option("--until-idle", help="Stop after so many seconds without a reading.")
+    ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json")] = False,
-    grid: Annotated[str | None, typer.Option("--grid", help="Grid whose channels are expected, where the source names none.")] = None,
+    grid: Annotated[
+        str | None, typer.Option("--grid", help="Grid whose channels are expected, where the source names none.")
+    ] = None,
 ) -> None:
     """Take readings into a store: decode, check, keep; nothing is dropped silently."""
     from pipeline.ingest_command import run_ingest

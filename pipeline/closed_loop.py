@@ -129,7 +129,9 @@ class ClosedLoopFeed:
 
     def _as_flowed(self, readings: pa.Table) -> pa.Table:
         """Recorded readings with what was curtailed taken off; those before the plant's first period as they are."""
-        if not len(readings) or pc.max(readings.column("valid_time")) < pa.scalar(to_numpy(self._origin)).cast(TIMESTAMP):
+        if not len(readings) or pc.max(readings.column("valid_time")) < pa.scalar(to_numpy(self._origin)).cast(
+            TIMESTAMP
+        ):
             return readings
         starts = readings.column("valid_time").to_numpy().astype("datetime64[us]").astype(np.int64)
         values = readings.column("value").to_numpy().copy()

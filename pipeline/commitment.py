@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -83,7 +82,9 @@ def _held(merged: Plan, covered: npt.NDArray[np.bool_]) -> Plan:
         return merged
     source = np.maximum.accumulate(np.where(covered, np.arange(len(covered)), -1))
     source[source < 0] = int(np.flatnonzero(covered)[0])
-    return replace(merged, is_on=merged.is_on[:, source], power_mw=merged.power_mw[:, source], soc_mwh=merged.soc_mwh[:, source])
+    return replace(
+        merged, is_on=merged.is_on[:, source], power_mw=merged.power_mw[:, source], soc_mwh=merged.soc_mwh[:, source]
+    )
 
 
 def repaired(network: Network, plan: Plan, state: GridState) -> Plan:

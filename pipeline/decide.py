@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import numpy as np
-
 from dispatch.commit import commit, recommit
+
 from dispatch.economic import EconomicDispatch
 from dispatch.outlook import Outlook, outlook_from
 from dispatch.setpoints import setpoints_of

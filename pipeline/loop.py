@@ -67,7 +67,9 @@ class Loop:
             while (batch := self.feed.next_until(due)) is not None:
                 self.counts.add(accept(batch, self.store, self.channels))
         if not self.counts.is_conserved:
-            raise BrokenInvariantError("readings are lost", instant=due.isoformat(), got=self.counts, wanted="received = kept")
+            raise BrokenInvariantError(
+                "readings are lost", instant=due.isoformat(), got=self.counts, wanted="received = kept"
+            )
 
     def _fit(self, tick: Tick) -> None:
         known = self.store.known_at(tick.due)

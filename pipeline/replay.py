@@ -14,13 +14,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from ingest.recording import read_recording
 
 from gridcore.errors import BadInputError
 from gridcore.ports import GridSource
 from gridcore.timeline import PERIOD, PLANT_PERIOD, TIMESTAMP, day_start, to_numpy
 from ingest.catalogue import open_grid
 from ingest.grid_directory import export_grid_tables
-from ingest.recording import read_recording
 from pipeline.export import write_manifest
 from pipeline.phase import Phase, PhaseResult, Recorded, run_phase, tick_count
 from pipeline.provenance import code_sha256, versions
@@ -120,7 +120,9 @@ def warm_up_phase(
     """The unscored day before `start`, and the history before it."""
     origin = max(start - timedelta(days=1), source.first)
     last = min(source.last, start + timedelta(days=settings.days) + LOOK_AHEAD)
-    whole = Recorded(source.readings(source.first, last), source.official(source.first, last), source.outages(source.first, last))
+    whole = Recorded(
+        source.readings(source.first, last), source.official(source.first, last), source.outages(source.first, last)
+    )
     history, world = split_at(whole, origin - PERIOD)
     phase = Phase(
         row=WARM_UP,
@@ -211,7 +213,11 @@ def _manifest(summary: dict[str, Any]) -> dict[str, object]:
     named = ("schema_version", "grid", "time_zone", "start", "end", "data_sha256", "decisions_sha256")
     facts: dict[str, object] = {name: summary[name] for name in named}
     provenance = summary["provenance"]
-    facts |= {"seeds": provenance["seeds"], "versions": provenance["versions"], "code_sha256": provenance["code_sha256"]}
+    facts |= {
+        "seeds": provenance["seeds"],
+        "versions": provenance["versions"],
+        "code_sha256": provenance["code_sha256"],
+    }
     facts["rows_sha256"] = {row["name"]: row["decisions_sha256"] for row in summary["rows"]}
     return facts
 

@@ -35,7 +35,9 @@ class ReplayOutput:
 def run_replay(settings: ReplaySettings, work: Path, output: ReplayOutput) -> int:
     """Replay, and show what came of it; the exit code."""
     if output.export is not None and output.export.exists() and not _is_export(output.export):
-        raise BadInputError("--export", file=output.export, got="a directory with other files", wanted="a new directory")
+        raise BadInputError(
+            "--export", file=output.export, got="a directory with other files", wanted="a new directory"
+        )
     with console.bars() as bars:
         summary, out = replay(settings, work, Progress(bars.stage, bars.step))
         (out / SUMMARY).write_text(json.dumps(summary, indent=2, allow_nan=False, default=str), encoding="utf-8")

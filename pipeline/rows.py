@@ -45,7 +45,9 @@ def prepare(base_directory: Path, phase: Phase) -> None:
     draft.rename(phase.directory)
 
 
-def run_rows(phases: Sequence[Phase], out: Path, processes: int, progress: Progress) -> list[tuple[PhaseResult, RowFigures]]:
+def run_rows(
+    phases: Sequence[Phase], out: Path, processes: int, progress: Progress
+) -> list[tuple[PhaseResult, RowFigures]]:
     """Run every row and export it; results come in the order of `phases`.
 
     Args:
@@ -100,5 +102,3 @@ def _pass_on(queue: Queue[str], progress: Progress) -> None:
             progress(queue.get_nowait())
     except Empty:
         return
-
-

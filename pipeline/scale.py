@@ -54,7 +54,9 @@ def _scaled_store(asset: Asset, factor: float) -> Asset:
     energy, soc = store.energy_mwh * factor, store.initial_soc_mwh * factor
     store = replace(store, energy_mwh=energy, initial_soc_mwh=soc, charge_mw=store.charge_mw * factor)
     ramp = asset.ramp_mw_per_min * max(factor, 1.0)
-    return replace(asset, p_max_mw=asset.p_max_mw * factor, p_min_mw=asset.p_min_mw * factor, ramp_mw_per_min=ramp, store=store)
+    return replace(
+        asset, p_max_mw=asset.p_max_mw * factor, p_min_mw=asset.p_min_mw * factor, ramp_mw_per_min=ramp, store=store
+    )
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,9 @@ class LiveSettings(BaseSettings):
 
     def as_replay(self) -> ReplaySettings:
         """The replay that decides the same: the row `ours` alone."""
-        same = {name: getattr(self, name) for name in ("grid", "recording", "start", "days", "seed", "scale", "portfolios")}
+        same = {
+            name: getattr(self, name) for name in ("grid", "recording", "start", "days", "seed", "scale", "portfolios")
+        }
         return ReplaySettings(**same, rows=("ours",))
 
 

@@ -137,7 +137,7 @@ def _soc(
     for row, value, inflow in zip(rows, values, inflows, strict=True):
         asset = network.assets[row]
         store = asset.store
-        assert store is not None  # noqa: S101 - narrows the type of what `rows` selects
+        assert store is not None
         energy = store.initial_soc_mwh if not np.isfinite(value) else value
         for step in periods_between(seen_until, begins, PLANT_PERIOD):
             told = [v for t, v in commands.get(asset.name, {}).items() if t <= step < t + np.timedelta64(PERIOD)]

@@ -28,7 +28,7 @@ def run_validate(out: Path, as_json: bool) -> int:
 
 def _show(found: dict[str, object]) -> None:
     violations = found["violations"]
-    assert isinstance(violations, list)  # noqa: S101 - narrows the JSON object's type
+    assert isinstance(violations, list)
     table = Table(title=f"{len(violations)} violations")
     for column in ("where", "what", "asset", "instant", "got", "wanted"):
         table.add_column(column)
