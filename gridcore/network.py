@@ -195,14 +195,13 @@ def check(network: Network) -> None:
     _check_unique("branch or DC line", (b.name for b in (*network.branches, *network.dc_lines)))
     _check_unique("asset", (asset.name for asset in network.assets))
     known = {bus.name for bus in network.buses}
-    for branch in (*network.branches, *network.dc_lines):
-        for end in (branch.from_bus, branch.to_bus):
+    lines: tuple[Branch | DcLine, ...] = (*network.branches, *network.dc_lines)
+    for line in lines:
+        for end in (line.from_bus, line.to_bus):
             if end not in known:
-                raise BadInputError(
-                    "a branch at an unknown bus", asset=branch.name, got=end, wanted="a bus of the grid"
-                )
-        if not branch.limit_mw > 0:
-            raise BadInputError("a branch limit", asset=branch.name, got=branch.limit_mw, wanted="above 0 MW")
+                raise BadInputError("a branch at an unknown bus", asset=line.name, got=end, wanted="a bus of the grid")
+        if not line.limit_mw > 0:
+            raise BadInputError("a branch limit", asset=line.name, got=line.limit_mw, wanted="above 0 MW")
     for branch in network.branches:
         if not (np.isfinite(branch.x_pu) and branch.x_pu != 0 and branch.ratio > 0):
             got = f"x {branch.x_pu}, ratio {branch.ratio}"

@@ -27,8 +27,8 @@ READING_SCHEMA = pa.schema(
 )
 """A reading: value of a channel over the period that starts at `valid_time`, first had at `available_at`.
 
-`quantity` is power, limit, load, soc, status or inflow; `unit` MW, MWh or 1. Identity is (channel, valid_time, revision);
-the highest revision known is the current one.
+`quantity` is power, limit, load, soc, status or inflow; `unit` MW, MWh or 1. Identity is (channel, valid_time,
+revision); the highest revision known is the current one.
 """
 
 OFFICIAL_SCHEMA = pa.schema(
@@ -88,6 +88,8 @@ def to_matrix(
         start: First period start.
         end: End of the last period (exclusive).
         resolution: Period length; finer readings are averaged.
+        key_column: Column of the keys.
+        value_column: Column of the values.
 
     Returns:
         Shape (keys, periods).
@@ -130,6 +132,8 @@ def held_matrix(
         keys: Rows wanted, in order.
         valid_time: Period starts wanted, shape (periods,).
         hold: Longest time that a value stands for.
+        key_column: Column of the keys.
+        value_column: Column of the values.
 
     Returns:
         Shape (keys, periods).

@@ -1,8 +1,8 @@
 """Forecast targets: what a forecast is about, by its kind, and the sums that roll up from them.
 
-A target is one asset (wind farm, PV plant, rooftop aggregate, CSP inflow), the load of one area (`AREA/load`), or a sum
-(`AREA/wind`, `system/load`, `portfolio/NAME`). Power of a generation target is into the grid; of a load target it is the
-demand, positive.
+A target is one asset (wind farm, PV plant, rooftop aggregate, CSP inflow), the load of one area (`AREA/load`), or a
+sum (`AREA/wind`, `system/load`, `portfolio/NAME`). Power of a generation target is into the grid; of a load target it
+is the demand, positive.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ def to_numpy(instant: datetime) -> np.datetime64:
 
 def from_numpy(instant: np.datetime64) -> datetime:
     """The instant as an aware `datetime` in UTC."""
-    naive = instant.astype("datetime64[us]").astype(datetime)
-    return naive.replace(tzinfo=UTC)  # type: ignore[no-any-return]
+    naive: datetime = instant.astype("datetime64[us]").item()
+    return naive.replace(tzinfo=UTC)
 
 
 def periods_between(start: datetime, end: datetime, resolution: timedelta = PERIOD) -> Instants:
@@ -50,7 +50,7 @@ def floor_to(instants: Instants, resolution: timedelta) -> Instants:
     """Each instant's period start, for a resolution that divides a day."""
     step = np.timedelta64(resolution).astype("timedelta64[us]").astype(np.int64)
     whole = instants.astype("datetime64[us]").astype(np.int64)
-    return (whole - whole % step).astype("datetime64[us]")
+    return np.asarray((whole - whole % step).astype("datetime64[us]"))
 
 
 def time_zone(name: str) -> ZoneInfo:

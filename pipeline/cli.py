@@ -17,7 +17,7 @@ from pipeline.cli_stream import store_commands, stream_commands
 
 app = typer.Typer(
     name="xiaona",
-    help="消纳: forecast wind, sun and load, and dispatch the grid so that as much renewable power as possible is absorbed.",
+    help="消纳: forecast wind, sun and load; dispatch the grid so that as much renewable power as possible is absorbed.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -51,7 +51,7 @@ def parse_day(words: str) -> date:
 
 
 @app.command()
-def replay(
+def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
     start: Start,
     days: Days = 2,
     grid: Grid = None,

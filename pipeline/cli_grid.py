@@ -1,4 +1,4 @@
-"""`xiaona grid`: which grids there are, what is in one, whether a directory is a good one, and any grid as a directory."""
+"""`xiaona grid`: which grids there are, what is in one, is a directory a good one, any grid as a directory."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def record(
     with console.bars() as bars:
         bars.stage("record", 0)
         facts = write_recording(source, begins, ends, out, dirty_seed=dirty)
-    console.print_json({name: value for name, value in facts.items()})
+    console.print_json(dict(facts))
 
 
 def ingest(

@@ -1,7 +1,7 @@
 """The closed loop's feed: a recording plays, and a simulated plant answers the setpoints into the same stream.
 
-What the recording says of a farm is what it could have given; where the plant curtailed it, the farm reports what really
-flowed. The recording's delays, gaps, repetitions and corrections stay as they are.
+What the recording says of a farm is what it could have given; where the plant curtailed it, the farm reports what
+really flowed. The recording's delays, gaps, repetitions and corrections stay as they are.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ class Desk:
         return vintage, commit(self.network, outlook, state, self.settings, issue_time=tick.due)
 
     def _wants_quick_units(self, plan: Plan, tick: Tick) -> bool:
-        """Quick units are committed anew, once an hour at most, when the dispatch ran out of means or into a surplus."""
+        """Quick units are committed anew, hourly at most, when the dispatch ran out of means or into a surplus."""
         if self.last_recommit is not None and tick.due - self.last_recommit < timedelta(hours=1):
             return False
         short = any(s.size_mw > SLACK_TOLERANCE_MW for s in plan.slacks)

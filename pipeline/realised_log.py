@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +29,7 @@ class RealisedLog:
             draft = path.with_suffix(".draft")
             with pa.OSFile(str(draft), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
                 writer.write_table(table)
-            os.replace(draft, path)
+            draft.replace(path)
 
     def read(self, name: str, until: datetime | None = None) -> pa.Table:
         """All rows of a table kept for ticks up to `until`, in order of time."""

@@ -23,8 +23,8 @@ MEMORY = timedelta(hours=49)
 def grid_state(known: Known, network: Network, begins: datetime) -> GridState:
     """The state at `begins`, the start of a plan's first period, in the eyes of `known.instant`.
 
-    A setpoint that is in force between the last reading and `begins` is taken as followed, within the unit's ramp from its
-    last reading. Where nothing is known (no reading of any status, ever), the state is free.
+    A setpoint that is in force between the last reading and `begins` is taken as followed, within the unit's ramp from
+    its last reading. Where nothing is known (no reading of any status, ever), the state is free.
     """
     committed = [row for row, asset in enumerate(network.assets) if asset.commitment is not None]
     start = known.instant - MEMORY
@@ -65,7 +65,7 @@ def _on_and_hours(
     start: datetime,
     begins: datetime,
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-    """On/off and hours since the last switch at `begins`, for the committed units; inf where no switch is remembered."""
+    """On/off and hours since the last switch at `begins`, of the committed units; inf where none is remembered."""
     times = periods_between(start, begins, PLANT_PERIOD)
     known_until = status.shape[1] - int(np.argmax(np.isfinite(status).any(axis=0)[::-1]))
     filled = status.copy()

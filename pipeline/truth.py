@@ -31,8 +31,8 @@ GIVEN = RENEWABLE | {Technology.HYDRO}
 class Truth:
     """What really was available and asked for, over the stretch of a recording.
 
-    Values coarser than the plant's period hold over theirs; finer ones are averaged. A gap takes the last value before it,
-    a gap at the start the first value after it. Output is kept within 0 and the asset's capacity.
+    Values coarser than the plant's period hold over theirs; finer ones are averaged. A gap takes the last value before
+    it, a gap at the start the first value after it. Output is kept within 0 and the asset's capacity.
 
     Args:
         network: The grid.
