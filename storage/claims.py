@@ -1,8 +1,8 @@
 """Claims: values by series and period as sorted columns, and the law by which one of several is the current one.
 
 A claim is one value that someone gave for (series, valid_time, version): a reading (version = revision) or a forecast
-given to us (version = issue time). Claims are only ever added, never changed, and the current value is a function of the
-set of claims known at an instant. So neither the order of arrival nor the cut into batches can change an answer:
+given to us (version = issue time). Claims are only ever added, never changed, and the current value is a function of
+the set of claims known at an instant. So neither the order of arrival nor the cut into batches can change an answer:
 
 - the highest version known stands;
 - two values of one version are a conflict: a plausible value (finite, in range) stands before one that is not, then the
@@ -13,7 +13,7 @@ set of claims known at an instant. So neither the order of arrival nor the cut i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +63,8 @@ class Claims:
 
 def no_claims() -> Claims:
     """Columns without a row."""
-    longs = [np.zeros(0, np.int64) for _ in range(3)]
-    return Claims(np.zeros(0, np.int32), *longs, np.zeros(0), np.zeros(0, np.int32))
+    none, numbers = np.zeros(0, np.int64), np.zeros(0, np.int32)
+    return Claims(numbers, none, none, none, np.zeros(0), numbers)
 
 
 def concat(parts: Sequence[Claims]) -> Claims:
@@ -180,7 +180,7 @@ def _sift_shared(claims: Claims, is_new: Mask) -> tuple[Claims, int, int, int]:
 
 
 def _claim_order(claims: Claims, is_new: Mask) -> npt.NDArray[np.intp]:
-    """Order by series, valid_time, version, value's bits; of equal claims the earliest had, then the existing, first."""
+    """Order by series, valid_time, version, value's bits; of equal claims the earliest, then the existing, first."""
     bits = claims.value.view(np.int64)
     late = (is_new, claims.quality, claims.available_at)
     return np.lexsort((*late, bits, claims.version, claims.valid_time, claims.series))
@@ -232,8 +232,7 @@ def _stand(claims: Claims, rank: npt.NDArray[np.intp], every_version: bool) -> t
     stands = last_of_version if every_version else np.append(cell[1:], True)
     # A version's last row is not its first one: it has several values.
     flag = np.where(last_of_version & ~version, int(Quality.CONFLICT), 0).astype(np.int32)
-    flagged = Claims(*(getattr(claims, f.name) for f in fields(claims)[:-1]), claims.quality | flag)
-    return flagged.take(stands), rank[stands]
+    return replace(claims, quality=claims.quality | flag).take(stands), rank[stands]
 
 
 def _earliest(claims: Claims, rank: npt.NDArray[np.intp]) -> tuple[Claims, npt.NDArray[np.intp]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -44,10 +44,7 @@ class Arrived:
 
     def numbered(self, number_of: npt.NDArray[np.int32]) -> Claims:
         """The claims with the store's series numbers, `number_of` giving that of each label."""
-        columns = self.claims
-        series = number_of[columns.series] if len(number_of) else columns.series
-        rest = (columns.valid_time, columns.version, columns.available_at, columns.value, columns.quality)
-        return Claims(series, *rest)
+        return replace(self.claims, series=number_of[self.claims.series])
 
 
 def micros(instant: datetime) -> int:
@@ -65,17 +62,17 @@ def arrived_readings(table: pa.Table) -> Arrived:
     words = [_encoded(table, name) for name in ("channel", "site", "quantity", "unit")]
     series, labels = _labels(words)
     quality = _numbers(table, "quality").astype(np.int32)
-    times = [_micros(table, name) for name in ("valid_time", "available_at")]
+    valid_time, available_at = (_micros(table, name) for name in ("valid_time", "available_at"))
     version = _numbers(table, "revision").astype(np.int64)
-    return Arrived(labels, Claims(series, times[0], version, times[1], _values(table, "value"), quality))
+    return Arrived(labels, Claims(series, valid_time, version, available_at, _values(table, "value"), quality))
 
 
 def arrived_official(table: pa.Table) -> Arrived:
     """Claims of an `OFFICIAL_SCHEMA` table."""
     series, labels = _labels([_encoded(table, "asset")])
-    times = [_micros(table, name) for name in ("valid_time", "issue_time", "available_at")]
+    valid_time, version, available_at = (_micros(table, name) for name in ("valid_time", "issue_time", "available_at"))
     quality = np.zeros(table.num_rows, np.int32)
-    return Arrived(labels, Claims(series, *times, _values(table, "power_mw"), quality))
+    return Arrived(labels, Claims(series, valid_time, version, available_at, _values(table, "power_mw"), quality))
 
 
 def reading_table(names: Sequence[str], claims: Claims, rank: npt.NDArray[np.intp]) -> pa.Table:
@@ -112,8 +109,14 @@ def _named(names: Sequence[str], rank: npt.NDArray[np.intp]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(rank.astype(np.int32)), pa.array(names, pa.string()))
 
 
+def _whole(table: pa.Table, name: str) -> pa.Array:
+    """A column as one array; one without chunks would combine to a chunked array again."""
+    column = table.column(name)
+    return column.combine_chunks() if column.num_chunks else pa.array([], column.type)
+
+
 def _column(table: pa.Table, name: str) -> pa.Array:
-    column = table.column(name).combine_chunks()
+    column = _whole(table, name)
     if column.null_count:
         row = column.is_null().index(True).as_py()
         raise BrokenInvariantError(f"a batch has no {name}", got=table.slice(row, 1).to_pylist(), wanted="a value")
@@ -138,17 +141,32 @@ def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.integer]:
 
 def _values(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     """Values, NaN where there is none."""
-    column = table.column(name).combine_chunks()
-    return canonical(column.to_numpy(zero_copy_only=False).astype(np.float64))
+    return canonical(_whole(table, name).to_numpy(zero_copy_only=False).astype(np.float64))
 
 
 def _labels(
     words: Sequence[tuple[npt.NDArray[np.int64], list[str]]],
 ) -> tuple[npt.NDArray[np.int32], tuple[Label, ...]]:
     """Number the combinations of words that occur: each row's number, and the labels."""
-    combined = words[0][0]
+    combined, size = words[0][0], len(words[0][1])
     for codes, dictionary in words[1:]:
-        combined = combined * len(dictionary) + codes
-    _, first, series = np.unique(combined, return_index=True, return_inverse=True)
-    labels = tuple(Label(*(dictionary[codes[row]] for codes, dictionary in words)) for row in first.tolist())
-    return series.astype(np.int32), labels
+        combined, size = combined * len(dictionary) + codes, size * len(dictionary)
+    if size <= len(combined):
+        # Counting needs no sort; it pays where the combinations are fewer than the rows, as in every large batch.
+        found = np.flatnonzero(np.bincount(combined, minlength=size))
+        number_of = np.zeros(size, np.int32)
+        number_of[found] = np.arange(len(found))
+        series = number_of[combined]
+    else:
+        found, inverse = np.unique(combined, return_inverse=True)
+        series = inverse.astype(np.int32)
+    return series, tuple(Label(*_split(int(number), [dictionary for _, dictionary in words])) for number in found)
+
+
+def _split(number: int, dictionaries: Sequence[list[str]]) -> list[str]:
+    """The words of a combination."""
+    found = []
+    for dictionary in reversed(dictionaries):
+        number, place = divmod(number, len(dictionary))
+        found.append(dictionary[place])
+    return found[::-1]

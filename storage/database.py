@@ -1,8 +1,9 @@
 """The embedded database: its tables, its connection, and what its errors mean to a caller.
 
-SQLite in WAL mode: one process writes while others read, and a commit survives `kill -9` of the writer. Under the default
-`synchronous=NORMAL` the log is synced at checkpoints alone, so that a loss of power may take back the newest commits, always
-whole and in order; the offsets go back with the rows, and the feed delivers them again. `FULL` syncs at each commit.
+SQLite in WAL mode: one process writes while others read, and a commit survives `kill -9` of the writer. Under the
+default `synchronous=NORMAL` the log is synced at checkpoints alone, so that a loss of power may take back the newest
+commits, always whole and from the end; the offsets go back with the rows, and the feed delivers them again. `FULL` syncs at each
+commit.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ CREATE TABLE dead_letter (
     reason TEXT NOT NULL, detail TEXT NOT NULL, payload BLOB NOT NULL
 );
 CREATE TABLE model (
-    name TEXT NOT NULL, fitted_as_of INTEGER NOT NULL, model_id TEXT NOT NULL, payload BLOB NOT NULL,
+    name TEXT NOT NULL, fitted_as_of INTEGER NOT NULL, model_id TEXT NOT NULL,
+    sha256 TEXT NOT NULL, payload BLOB NOT NULL,
     PRIMARY KEY (name, fitted_as_of)
 );
 CREATE TABLE decision (issue_time INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, checkpoint BLOB NOT NULL);

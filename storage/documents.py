@@ -1,7 +1,7 @@
 """Documents: what a decision published, as bytes that give the same vintages and tables back, bit for bit.
 
-A forecast is kept by vintage as one block of numbers, not as rows: a tick's 15,000 rows are 120 kB and 1 ms this way, and
-are only spread into rows when somebody reads them.
+A forecast is kept by vintage as one block of numbers, not as rows: a tick's 15,000 rows are 120 kB and 1 ms this way,
+and are only spread into rows when somebody reads them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -154,7 +155,7 @@ def _stacked(schema: pa.Schema, tables: Sequence[pa.Table], keys: tuple[str, ...
         return schema.empty_table()
     stacked = pa.concat_tables([table.cast(schema) for table in filled])
     edges = [(_key(table, 0, keys), _key(table, table.num_rows - 1, keys)) for table in filled]
-    in_order = all(before[1] < after[0] for before, after in zip(edges, edges[1:], strict=False))
+    in_order = all(before[1] < after[0] for before, after in pairwise(edges))
     return stacked if in_order else stacked.sort_by([(key, "ascending") for key in keys])
 
 

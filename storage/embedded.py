@@ -1,29 +1,32 @@
 """The embedded store: a directory with a SQLite database and Parquet segments; no server.
 
-One process writes, others may read meanwhile. All of a step is one transaction: rows, dead letters and the next offset of
-a batch; forecasts, plans, setpoints, checkpoint and outbox of a decision.
+One process writes, others may read meanwhile. All of a step is one transaction: rows, dead letters and the next offset
+of a batch; forecasts, plans, setpoints, checkpoint and outbox of a decision.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from gridcore.errors import BrokenInvariantError, StoreConflictError
+from gridcore.errors import BadInputError, BrokenInvariantError, StoreConflictError
 from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, RegisteredModel
 from gridcore.reading import Quality
 from storage.claims import Sifted
 from storage.columns import arrived_official, arrived_readings, instant_of, micros
-from storage.database import connect, told_apart, written
+from storage.database import DATABASE_FILE, connect, told_apart, written
 from storage.documents import TOPICS, Document, content_sha256, documents_of
 from storage.embedded_known import EmbeddedKnown
 from storage.history import History, Intake
+from storage.segments import SEGMENT_FOLDER
 
 
 class EmbeddedStore:
@@ -88,8 +91,8 @@ class EmbeddedStore:
             query = "SELECT model_id, payload FROM model WHERE name = ? AND fitted_as_of = ?"
             found = self._connection.execute(query, key).fetchone()
             if found is None:
-                values = (*key, model.model_id, model.payload)
-                self._connection.execute("INSERT INTO model VALUES (?, ?, ?, ?)", values)
+                values = (*key, model.model_id, hashlib.sha256(model.payload).hexdigest(), model.payload)
+                self._connection.execute("INSERT INTO model VALUES (?, ?, ?, ?, ?)", values)
             elif found != (model.model_id, model.payload):
                 instant = model.fitted_as_of.isoformat()
                 what = "two models of one name and instant"
@@ -233,6 +236,37 @@ class EmbeddedStore:
 
 
 _ADD_TO_TALLY = "INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
+
+
+def fork(source: Path, target: Path) -> None:
+    """Copy a store, so that another course of events can be played on it; the source may be open and in use.
+
+    The segments, which never change, become hard links: a fork costs the database's size alone.
+
+    Args:
+        source: Directory of a store.
+        target: Directory to make; it must not hold a store, and must lie on the same file system.
+
+    Raises:
+        BadInputError: There is no store at `source`, or one at `target`.
+        NoSpaceError: The disk is full.
+    """
+    if not (source / DATABASE_FILE).is_file() or (target / DATABASE_FILE).exists():
+        wanted = "a store to copy, and a directory without one"
+        raise BadInputError("a store can't be forked", file=source, got=target, wanted=wanted)
+    with told_apart(target):
+        (target / SEGMENT_FOLDER).mkdir(parents=True, exist_ok=True)
+        partial = target / f"{DATABASE_FILE}.partial"
+        partial.unlink(missing_ok=True)
+        with closing(connect(source)) as original, closing(sqlite3.connect(partial)) as copy:
+            original.backup(copy)
+            files = [row[0] for row in copy.execute("SELECT file FROM segment")]
+        for file in files:
+            linked = target / SEGMENT_FOLDER / file
+            linked.unlink(missing_ok=True)
+            os.link(source / SEGMENT_FOLDER / file, linked)
+        # The database comes last: a fork that broke off is no store, and can be made again.
+        partial.rename(target / DATABASE_FILE)
 
 
 def count(batch: Batch, letters: Sequence[DeadLetter], sifted: Sifted) -> Counts:

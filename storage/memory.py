@@ -1,6 +1,6 @@
 """The store in memory: the simplest one that is right, the yardstick of the contract suite. It keeps nothing on a disk.
 
-The law of what is current is written here a second time, row by row, so that the fast one has something to be held against.
+The law of what is current is written here a second time, row by row: the fast one is held against it.
 """
 
 from __future__ import annotations

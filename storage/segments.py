@@ -129,9 +129,13 @@ def read_segment(store: Path, segment: Segment, numbers: Mapping[str, int]) -> C
     table = pq.read_table(path, columns=list(columns), read_dictionary=[columns[0]], use_threads=False)
     named = table.column(0).unify_dictionaries().combine_chunks()
     number_of = np.array([numbers[name] for name in named.dictionary.to_pylist()], dtype=np.int32)
-    longs = [table.column(place).combine_chunks().view(pa.int64()).to_numpy() for place in (1, 2, 3)]
-    value, quality = (table.column(place).combine_chunks().to_numpy() for place in (4, 5))
-    return Claims(number_of[named.indices.to_numpy()], *longs, value, quality)
+    valid_time, version, available_at = (_column(table, place).view(pa.int64()).to_numpy() for place in (1, 2, 3))
+    value, quality = (_column(table, place).to_numpy() for place in (4, 5))
+    return Claims(number_of[named.indices.to_numpy()], valid_time, version, available_at, value, quality)
+
+
+def _column(table: pa.Table, place: int) -> pa.Array:
+    return table.column(place).combine_chunks()
 
 
 def verify_segment(store: Path, segment: Segment) -> None:
