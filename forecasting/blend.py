@@ -1,0 +1,160 @@
+"""The blend: each lead block's members weighted by what they were worth, and its spread brought to its nominal coverage.
+
+Weights are those of a simplex grid with the least pinball loss of the averaged quantiles on a stretch of history that no
+member was fitted on; averaging quantiles keeps them from crossing. Calibration then shifts each level by the quantile of
+its own errors, in units of the forecast's 80 % width (normalised conformal), shrunk where the stretch is short.
+
+Source: Lichtendahl, Grushka-Cockayne & Winkler (2013), Management Science 59(7), 1594-1611 (averaging quantiles);
+Romano, Patterson & Candes (2019), Conformalized Quantile Regression, NeurIPS 32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting.features import Frame
+from forecasting.leads import BLOCKS
+from forecasting.members import UNFITTED_WEIGHTS
+from forecasting.score import pinball
+from forecasting.settings import Mode
+from gridcore.forecast import QUANTILES
+
+GRID = 20
+"""Steps of a weight: 5 % is finer than three weeks of validation can tell apart."""
+
+MAX_ROWS = 3000
+"""Rows that weights are chosen on, evenly taken."""
+
+SHRINK_ROWS = 2000
+"""Validation rows at which a calibration shift counts half; rows of one day are far from independent."""
+
+MAX_SHIFT = 0.5
+"""Largest calibration shift, share of the 80 % width."""
+
+P10, MEDIAN, P90 = QUANTILES.index(0.1), QUANTILES.index(0.5), QUANTILES.index(0.9)
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BlockBlend:
+    """Weights and calibration of one lead block."""
+
+    weights: Mapping[str, float]
+    """Weight of each member, 0 or more, their sum 1."""
+
+    pinball: Mapping[str, float]
+    """Each member's own pinball loss on the validation rows, share of size; `blend` is the blend's."""
+
+    shift: tuple[float, ...]
+    """Calibration of each level, share of the 80 % width, shape (quantiles,)."""
+
+    rows: int
+    """Validation rows."""
+
+
+def unfitted(mode: Mode) -> tuple[BlockBlend, ...]:
+    """The blend where nothing could be measured."""
+    return tuple(BlockBlend(weights, {}, (0.0,) * len(QUANTILES), 0) for weights in UNFITTED_WEIGHTS[mode])
+
+
+def fit_blend(members: Mapping[str, Floats], truth: Floats, frame: Frame) -> tuple[BlockBlend, ...]:
+    """Weights and calibration of each lead block.
+
+    A member that does not know a value (the official series beyond its last day) is left out of blocks where it knows
+    less than nine values of ten. A block without rows takes its neighbour's.
+
+    Args:
+        members: Quantile forecasts of a stretch that none was fitted on, (issue times, targets, steps, quantiles).
+        truth: Shape (issue times, targets, steps), NaN where unknown or curtailed.
+        frame: Their questions.
+    """
+    usable = np.isfinite(truth) & ~frame.is_down
+    block = np.broadcast_to(frame.question.block[:, None, :], truth.shape)
+    fitted: list[BlockBlend | None] = []
+    for index in range(len(BLOCKS[frame.question.mode])):
+        chosen = usable & (block == index)
+        fitted.append(_fit_block({name: value[chosen] for name, value in members.items()}, truth[chosen]))
+    default = unfitted(frame.question.mode)
+    known = [index for index, item in enumerate(fitted) if item is not None]
+    result = []
+    for index, item in enumerate(fitted):
+        nearest = min(known, key=lambda other: (abs(other - index), other), default=None)
+        result.append(item or (default[index] if nearest is None else fitted[nearest]) or default[index])
+    return tuple(result)
+
+
+def combine(members: Mapping[str, Floats], blends: Sequence[BlockBlend], frame: Frame) -> Floats:
+    """The blended and calibrated quantiles, shape (issue times, targets, steps, quantiles); NaN where no member knows.
+
+    Where a member is unknown the others share its weight; where only members without weight know a value, the first of
+    them in the order given.
+    """
+    shape = (*frame.sun.shape, len(QUANTILES))
+    total, weight = np.zeros(shape), np.zeros(frame.sun.shape)
+    spare = np.full(shape, np.nan)
+    for name, value in members.items():
+        by_block = np.array([blend.weights.get(name, 0.0) for blend in blends])
+        share = by_block[frame.question.block][:, None, :] * np.isfinite(value[..., MEDIAN])
+        total += np.where(share[..., None] > 0, value, 0.0) * share[..., None]
+        weight += share
+        spare = np.where(np.isfinite(spare), spare, value)
+    known = weight[..., None] > 0
+    blended = np.where(known, total / np.where(known, weight[..., None], 1.0), spare)
+    shift = np.array([blend.shift for blend in blends])[frame.question.block][:, None, :, :]
+    return calibrated(blended, shift)
+
+
+def calibrated(forecast: Floats, shift: Floats) -> Floats:
+    """Each level moved by its shift times the 80 % width, then put in order."""
+    width = forecast[..., P90] - forecast[..., P10]
+    return np.sort(forecast + shift * width[..., None], axis=-1)
+
+
+def _fit_block(members: Mapping[str, Floats], truth: Floats) -> BlockBlend | None:
+    names = [name for name, value in members.items() if len(truth) and np.isfinite(value[:, MEDIAN]).mean() >= 0.9]
+    if not names:
+        return None
+    complete = np.all([np.isfinite(members[name][:, MEDIAN]) for name in names], axis=0)
+    rows = np.flatnonzero(complete)
+    if not len(rows):
+        return None
+    stack = np.stack([members[name][rows] for name in names])
+    actual = truth[rows]
+    some = np.unique(np.linspace(0, len(rows) - 1, MAX_ROWS).astype(np.int64))
+    weights = _best_weights(stack[:, some], actual[some])
+    blended = np.tensordot(weights, stack, axes=1)
+    loss = {name: float(pinball(actual, value).mean()) for name, value in zip(names, stack, strict=True)}
+    loss["blend"] = float(pinball(actual, blended).mean())
+    shift = _conformal_shift(blended, actual)
+    return BlockBlend(dict(zip(names, weights.tolist(), strict=True)), loss, tuple(shift.tolist()), len(rows))
+
+
+def _best_weights(stack: Floats, truth: Floats) -> Floats:
+    """The point of the simplex grid with the least loss, shape (members,); on a tie the first one found."""
+    count = len(stack)
+    best, best_loss = np.full(count, 1 / count), np.inf
+    for parts in product(range(GRID + 1), repeat=count - 1):
+        if sum(parts) > GRID:
+            continue
+        weights = np.array([*parts, GRID - sum(parts)]) / GRID
+        loss = float(pinball(truth, np.tensordot(weights, stack, axes=1)).mean())
+        if loss < best_loss - 1e-12:
+            best, best_loss = weights, loss
+    return best
+
+
+def _conformal_shift(forecast: Floats, truth: Floats) -> Floats:
+    """Shift of each level that would have brought its coverage to nominal, shrunk, shape (quantiles,)."""
+    width = forecast[:, P90] - forecast[:, P10]
+    wide = width > 1e-6
+    if not wide.any():
+        return np.zeros(len(QUANTILES))
+    score = (truth[wide, None] - forecast[wide]) / width[wide, None]
+    shift = np.array([np.quantile(score[:, column], level) for column, level in enumerate(QUANTILES)])
+    return np.clip(shift * wide.sum() / (wide.sum() + SHRINK_ROWS), -MAX_SHIFT, MAX_SHIFT)

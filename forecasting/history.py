@@ -1,0 +1,244 @@
+"""History as columns: telemetry on a 5-minute grid with the instant each value was first had, and official series.
+
+One `History` serves one kind of targets. A live tick builds it from `known_at(t)`; a fit or a back-test builds it once
+from a later cut and asks for earlier issue times: what arrived after an issue time is masked by `available_at`, so that
+both ways see the same (a value corrected after the issue time is the one thing that the later cut no longer knows as it
+was; it then shows the correction or nothing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from forecasting.censoring import bridge, is_censored
+from forecasting.settings import CELL, CELLS_PER_SLOT, SLOT
+from gridcore.asset import CURTAILABLE
+from gridcore.ports import Known
+from gridcore.reading import to_matrix
+from gridcore.target import KIND_OF, Target, limit_channel
+from gridcore.timeline import PLANT_PERIOD, Instants, from_numpy, to_numpy
+
+DAY = np.timedelta64(86_400_000_000, "us")
+"""A UTC day."""
+
+NEVER = 2**62
+"""`available_at` of what is not there [us since 1970]; a power of two, so that it survives a trip through floats."""
+
+SETTLED = np.timedelta64(3_600_000_000, "us")
+"""Age from which a period's mean is asked for: a younger one may still lack a cell."""
+
+LIMITED_KINDS = frozenset(KIND_OF[technology] for technology in CURTAILABLE)
+"""Kinds whose assets can be under a curtailment limit."""
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known of one kind's targets over whole UTC days from `start` on."""
+
+    start: np.datetime64
+    """Start of the first UTC day, `datetime64[us]`."""
+
+    cells: Floats
+    """Telemetry, curtailed values bridged, shape (targets, cells) [MW]; NaN where there is none."""
+
+    cells_at: Integers
+    """When each cell was first had, shape (targets, cells) [us since 1970]; `NEVER` where there is none."""
+
+    truth: Floats
+    """Means of uncurtailed periods, shape (targets, slots) [MW]; NaN where missing or curtailed."""
+
+    slots: Floats
+    """Means of bridged telemetry, shape (targets, slots) [MW]."""
+
+    slots_at: Integers
+    """When the last present cell of each slot was had, shape (targets, slots) [us since 1970]."""
+
+    official: Floats
+    """Official series by issue, oldest first, shape (issues, targets, slots) [MW]."""
+
+    official_at: Integers
+    """When each official value was first had, shape (issues, targets, slots) [us since 1970]."""
+
+    official_is_hourly: bool
+    """The official series gives hourly means, so that a line between their middles says more than the steps."""
+
+    def official_known(self, valid: Instants, issue: Instants) -> Floats:
+        """The newest official value known at each issue time, shape (issue times, targets, steps) [MW].
+
+        Args:
+            valid: Period starts, shape (issue times, steps).
+            issue: Issue times, shape (issue times,).
+        """
+        index, inside = self._slot_index(valid)
+        result = np.full((valid.shape[0], self.cells.shape[0], valid.shape[1]), np.nan)
+        cut = issue.astype(np.int64)[:, None, None]
+        for power, had in zip(self.official, self.official_at, strict=True):
+            taken = (had[:, index].transpose(1, 0, 2) <= cut) & inside[:, None, :]
+            result = np.where(taken, power[:, index].transpose(1, 0, 2), result)
+        return result
+
+    def slots_known(self, valid: Instants, issue: Instants) -> Floats:
+        """Bridged telemetry of past periods, NaN where not yet known, shape (issue times, targets, steps) [MW]."""
+        index, inside = self._slot_index(valid)
+        inside &= valid <= issue[:, None] - SETTLED
+        known = (self.slots_at[:, index].transpose(1, 0, 2) <= issue.astype(np.int64)[:, None, None]) & inside[:, None]
+        return np.where(known, self.slots[:, index].transpose(1, 0, 2), np.nan)
+
+    def truth_at(self, valid: Instants) -> Floats:
+        """What came true, shape (issue times, targets, steps) [MW]; NaN where missing or curtailed."""
+        index, inside = self._slot_index(valid)
+        return np.where(inside[:, None, :], self.truth[:, index].transpose(1, 0, 2), np.nan)
+
+    def window(self, issue: Instants, cells: int) -> Floats:
+        """The newest `cells` telemetry cells that had ended, oldest first, shape (issue times, targets, cells) [MW]."""
+        last = (issue - self.start) // CELL
+        index = last[:, None].astype(np.int64) - np.arange(cells, 0, -1)
+        inside = (index >= 0) & (index < self.cells.shape[1])
+        index = np.where(inside, index, 0)
+        known = (self.cells_at[:, index].transpose(1, 0, 2) <= issue.astype(np.int64)[:, None, None]) & inside[:, None]
+        return np.where(known, self.cells[:, index].transpose(1, 0, 2), np.nan)
+
+    def _slot_index(self, valid: Instants) -> tuple[Integers, npt.NDArray[np.bool_]]:
+        index = ((valid - self.start) // SLOT).astype(np.int64)
+        inside = (index >= 0) & (index < self.truth.shape[1])
+        return np.where(inside, index, 0), inside
+
+
+def read_history(known: Known, targets: Sequence[Target], start: datetime, end: datetime, all_issues: bool) -> History:
+    """Telemetry in [start, known.instant) and official values in [start, end) of one kind's targets.
+
+    Args:
+        known: The door to history.
+        targets: Targets of one kind.
+        start: First instant wanted; extended to its UTC day.
+        end: End of the last period wanted; extended to its UTC day.
+        all_issues: Read every issue of the official series (to ask for earlier issue times), not the newest alone.
+    """
+    first = to_numpy(start).astype("datetime64[D]").astype("datetime64[us]")
+    days = int(-((first - to_numpy(end)) // DAY))
+    span = (from_numpy(first), from_numpy(first + days * DAY))
+    names = [target.name for target in targets]
+    table = (known.official_vintages if all_issues else known.official)(names, *span)
+    official, official_at = _official_grids(table, names, first, days)
+    is_hourly = (native_step(table, "asset") or timedelta(hours=1)) >= timedelta(hours=1)
+    newest = np.full(official.shape[1:], np.nan)
+    for layer in official:
+        newest = np.where(np.isfinite(layer), layer, newest)
+    power, power_at = _telemetry(known, targets, span)
+    censored = np.zeros(power.shape, dtype=bool)
+    capacity = np.array([target.capacity_mw for target in targets])
+    if targets and targets[0].kind in LIMITED_KINDS:
+        limit = _limits(known, names, span)
+        censored = is_censored(power, limit, capacity)
+    held = np.repeat(newest, CELLS_PER_SLOT, axis=1)
+    cells = bridge(power, censored, held, capacity)
+    truth = _means(np.where(censored, np.nan, power), is_whole=censored)
+    slots_at = np.where(np.isfinite(power), power_at, 0).reshape(len(names), -1, CELLS_PER_SLOT).max(axis=2)
+    return History(first, cells, power_at, truth, _means(cells), slots_at, official, official_at, is_hourly)
+
+
+def native_step(table: pa.Table, key_column: str) -> timedelta | None:
+    """The most common distance between neighbouring values of a key; None where no key has two.
+
+    Args:
+        table: Columns key_column and valid_time, sorted by them.
+        key_column: `channel` or `asset`.
+    """
+    if len(table) < 2:
+        return None
+    keys = table.column(key_column).combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    valid = table.column("valid_time").to_numpy().astype("datetime64[us]").astype(np.int64)
+    steps = np.diff(valid)[(np.diff(keys) == 0) & (np.diff(valid) > 0)]
+    if not len(steps):
+        return None
+    values, counts = np.unique(steps, return_counts=True)
+    return timedelta(microseconds=int(values[np.argmax(counts)]))
+
+
+def _telemetry(known: Known, targets: Sequence[Target], span: tuple[datetime, datetime]) -> tuple[Floats, Integers]:
+    """Power and its `available_at` on the cell grid; a coarser reading holds over its own period."""
+    channels = [target.channel for target in targets]
+    table = known.readings(channels, span[0], min(span[1], known.instant))
+    step = native_step(table, "channel") or PLANT_PERIOD
+    hold = max(1, int(step / PLANT_PERIOD))
+    power = _hold(to_matrix(table, channels, *span, PLANT_PERIOD), hold)
+    had = table.select(["channel", "valid_time", "quality"])
+    had = had.append_column("at", table.column("available_at").cast(pa.int64()))
+    at = _hold(to_matrix(had, channels, *span, PLANT_PERIOD, value_column="at"), hold)
+    return power, np.where(np.isfinite(power), np.nan_to_num(at, nan=0.0), NEVER).astype(np.int64)
+
+
+def _limits(known: Known, names: Sequence[str], span: tuple[datetime, datetime]) -> Floats:
+    channels = [limit_channel(name) for name in names]
+    table = known.readings(channels, span[0], min(span[1], known.instant))
+    step = native_step(table, "channel") or PLANT_PERIOD
+    return _hold(to_matrix(table, channels, *span, PLANT_PERIOD), max(1, int(step / PLANT_PERIOD)))
+
+
+def _hold(matrix: Floats, periods: int) -> Floats:
+    """Carry each value over the periods it is about; a gap stays a gap."""
+    result = matrix.copy()
+    for shift in range(1, periods):
+        result[:, shift:] = np.where(np.isnan(result[:, shift:]), matrix[:, :-shift], result[:, shift:])
+    return result
+
+
+def _means(cells: Floats, is_whole: npt.NDArray[np.bool_] | None = None) -> Floats:
+    """Slot means of cells; NaN where under half is known, or where any cell of `is_whole` is set."""
+    grouped = cells.reshape(cells.shape[0], -1, CELLS_PER_SLOT)
+    count = np.isfinite(grouped).sum(axis=2)
+    good = count * 2 >= CELLS_PER_SLOT
+    if is_whole is not None:
+        good &= ~is_whole.reshape(grouped.shape).any(axis=2)
+    total = np.nansum(grouped, axis=2)
+    return np.where(good, total / np.maximum(count, 1), np.nan)
+
+
+def _official_grids(table: pa.Table, names: Sequence[str], first: np.datetime64, days: int) -> tuple[Floats, Integers]:
+    """Official values by issue and slot; a value holds over its own period, at most an hour."""
+    slots = days * int(DAY // SLOT)
+    step = native_step(table, "asset") or timedelta(hours=1)
+    hold = max(1, int(min(step, timedelta(hours=1)) / SLOT.astype(timedelta)))
+    issue = table.column("issue_time").to_numpy().astype("datetime64[us]").astype(np.int64)
+    had = table.column("available_at").to_numpy().astype("datetime64[us]").astype(np.int64)
+    power = table.column("power_mw").to_numpy().astype(np.float64)
+    valid = table.column("valid_time").to_numpy().astype("datetime64[us]")
+    row_of = {name: row for row, name in enumerate(names)}
+    encoded = table.column("asset").combine_chunks().dictionary_encode()
+    codes = np.array([row_of.get(name, -1) for name in encoded.dictionary.to_pylist()] or [-1], dtype=np.int64)
+    rows = codes[encoded.indices.to_numpy(zero_copy_only=False)] if len(table) else np.zeros(0, dtype=np.int64)
+    index = ((valid - first) // SLOT).astype(np.int64)
+    good = (rows >= 0) & (index >= 0) & (index < slots) & np.isfinite(power)
+    rows, index, issue, had, power = rows[good], index[good], issue[good], had[good], power[good]
+    flat = rows * slots + index
+    order = np.lexsort((had, issue, flat))
+    flat, had, power = flat[order], had[order], power[order]
+    layer = _rank_in_group(flat)
+    layers = int(layer.max()) + 1 if len(layer) else 1
+    grid = np.full((layers, len(names) * slots), np.nan)
+    at = np.full(grid.shape, NEVER, dtype=np.int64)
+    grid[layer, flat], at[layer, flat] = power, had
+    shape = (layers * len(names), slots)
+    missing = np.isnan(grid.reshape(shape))
+    grid_held = _hold(grid.reshape(shape), hold).reshape(layers, len(names), slots)
+    at_float = np.where(missing, np.nan, at.reshape(shape).astype(np.float64))
+    at_held = _hold(at_float, hold).reshape(layers, len(names), slots)
+    return grid_held, np.where(np.isfinite(at_held), np.nan_to_num(at_held), NEVER).astype(np.int64)
+
+
+def _rank_in_group(sorted_keys: Integers) -> Integers:
+    """Position of each element within its run of equal keys."""
+    if not len(sorted_keys):
+        return sorted_keys
+    starts = np.flatnonzero(np.r_[True, np.diff(sorted_keys) != 0])
+    lengths = np.diff(np.r_[starts, len(sorted_keys)])
+    return np.arange(len(sorted_keys)) - np.repeat(starts, lengths)
