@@ -1,8 +1,9 @@
-"""The blend: each lead block's members weighted by what they were worth, and its spread brought to its nominal coverage.
+"""The blend: each lead block's members weighted by what they were worth, and its spread brought to nominal coverage.
 
-Weights are those of a simplex grid with the least pinball loss of the averaged quantiles on a stretch of history that no
-member was fitted on; averaging quantiles keeps them from crossing. Calibration then shifts each level by the quantile of
-its own errors, in units of the forecast's 80 % width (normalised conformal), shrunk where the stretch is short.
+Weights are those of a simplex grid with the least pinball loss of the averaged quantiles on a stretch of history that
+no member was fitted on; averaging quantiles keeps them from crossing. Calibration then shifts each level by the
+quantile of its own errors, in units of the forecast's 80 % width (normalised conformal), shrunk where the stretch is
+short.
 
 Source: Lichtendahl, Grushka-Cockayne & Winkler (2013), Management Science 59(7), 1594-1611 (averaging quantiles);
 Romano, Patterson & Candes (2019), Conformalized Quantile Regression, NeurIPS 32.
@@ -157,4 +158,4 @@ def _conformal_shift(forecast: Floats, truth: Floats) -> Floats:
         return np.zeros(len(QUANTILES))
     score = (truth[wide, None] - forecast[wide]) / width[wide, None]
     shift = np.array([np.quantile(score[:, column], level) for column, level in enumerate(QUANTILES)])
-    return np.clip(shift * wide.sum() / (wide.sum() + SHRINK_ROWS), -MAX_SHIFT, MAX_SHIFT)
+    return np.asarray(np.clip(shift * wide.sum() / (wide.sum() + SHRINK_ROWS), -MAX_SHIFT, MAX_SHIFT))

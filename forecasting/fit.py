@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from forecasting.blend import fit_blend, unfitted
+from forecasting.blend import BlockBlend, fit_blend, unfitted
 from forecasting.boosting import anchor, fit_boosters
 from forecasting.features import Frame, Question, build_frame
 from forecasting.history import History, read_history
@@ -67,12 +67,19 @@ class KindGroup:
 
 @dataclass(frozen=True)
 class Measured:
-    """One kind's blended forecasts on validation, for the sums; shapes (issue times, targets, steps[, quantiles]) [MW]."""
+    """One kind's forecasts on validation, for the sums."""
 
     names: tuple[str, ...]
+    """Target names."""
+
     question: Question
+    """The validation's issue times and steps."""
+
     forecast_mw: Mapping[str, Floats]
+    """By forecaster, shape (issue times, targets, steps, quantiles) [MW]."""
+
     truth_mw: Floats
+    """What came true, shape (issue times, targets, steps) [MW]."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +87,13 @@ class Stretch:
     """A stretch of history and where its validation begins."""
 
     start: datetime
+    """First instant."""
+
     cut: datetime
+    """Start of the validation."""
+
     end: datetime
+    """The instant of the fit."""
 
     @property
     def days(self) -> float:
@@ -234,7 +246,7 @@ class _KindFitter:
         return question, self._frame(question), self._truth(question, self._stretch.end)
 
     def _measured(
-        self, question: Question, frame: Frame, truth: Floats, members: dict[str, Floats], blends: Sequence[object]
+        self, question: Question, frame: Frame, truth: Floats, members: dict[str, Floats], blends: Sequence[BlockBlend]
     ) -> list[Measured]:
         forecasts = {BLEND: blended(members, blends, frame, self._group.kind)}
         forecasts |= {name: np.nan_to_num(members[name], nan=0.0) for name in points_of_names()}

@@ -1,7 +1,7 @@
 """The room's door: models fitted as of an instant, and forecast vintages from what is known at another.
 
-A vintage depends on `known` alone: on the readings, official series and models in it. What is kept between calls (decoded
-models, solar geometry, Prophet's curves) is a function of its own key.
+A vintage depends on `known` alone: on the readings, official series and models in it. What is kept between calls
+(decoded models, solar geometry, Prophet's curves) is a function of its own key.
 """
 
 from __future__ import annotations

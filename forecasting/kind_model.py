@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -104,7 +105,7 @@ def decode(registered: RegisteredModel) -> KindModel:
     )
 
 
-def read_payload(registered: RegisteredModel) -> dict[str, object] | Mapping[str, object]:
+def read_payload(registered: RegisteredModel) -> dict[str, Any]:
     """The payload's JSON object."""
     try:
         content = json.loads(registered.payload)

@@ -1,4 +1,4 @@
-"""Which periods a vintage is about, in the grid's own days, and the blocks of lead time that share weights and scores."""
+"""Which periods a vintage is about, in the grid's own days, and the blocks of lead time that share weights."""
 
 from __future__ import annotations
 
@@ -89,4 +89,4 @@ def _offsets(zone: ZoneInfo, start: np.datetime64, count: int, step: np.timedelt
 
 def _offset_at(zone: ZoneInfo, instant: np.datetime64) -> np.timedelta64:
     offset = from_numpy(instant).astimezone(UTC).astimezone(zone).utcoffset()
-    return np.timedelta64(offset or timedelta(0)).astype("timedelta64[us]")
+    return np.timedelta64(int((offset or timedelta(0)).total_seconds() * 1_000_000), "us")

@@ -57,8 +57,9 @@ def boosted(model: KindModel, frame: Frame) -> Floats:
 
 
 def blended(members: dict[str, Floats], blends: Sequence[BlockBlend], frame: Frame, kind: Kind) -> Floats:
-    """The blend within its bounds, shape (issue times, targets, steps, quantiles), share of size; zeros where no member
-    knows anything.
+    """The blend within its bounds, shape (issue times, targets, steps, quantiles), share of size.
+
+    Zeros where no member knows anything.
     """
     return np.nan_to_num(bounded(combine(members, blends, frame), frame, kind), nan=0.0)
 
@@ -76,7 +77,7 @@ def needed_members(blends: Sequence[BlockBlend]) -> frozenset[str]:
 
 
 def load_scale(history: History, known_mw: dict[str, float], names: Sequence[str]) -> Floats:
-    """Size of targets that only history can tell (load): a robust maximum, shape (targets,) [MW]; 1 where none is known.
+    """Size of targets that only history can tell (load): a robust maximum, 1 where none is known, shape (targets,) [MW].
 
     The 99.5 % quantile of known periods times 1.05: a single spike must not shrink every other day.
     """

@@ -1,6 +1,6 @@
 """Scores of quantile forecasts: pinball loss, RMSE accuracy of the grid code, coverage, skill.
 
-RMSE accuracy is 1 - RMSE / capacity, as China's grid codes score wind and solar forecasts (GB/T 19963.1 and GB/T 19964);
+RMSE accuracy is 1 - RMSE / capacity, as China's grid codes score wind and solar forecasts (GB/T 19963.1, GB/T 19964);
 solar kinds are scored while the sun is up. Under 30 days of issue times a score is not given: None, with its n.
 """
 
@@ -127,7 +127,7 @@ def accuracy_row(
     usable = np.isfinite(truth) & np.isfinite(forecasts["ours"]).all(axis=-1)
     n = int(usable.sum())
     if n == 0 or issue_days < MIN_DAYS:
-        return Accuracy(kind, lead_block, n, issue_days, *([None] * 7), is_headline)
+        return Accuracy(kind, lead_block, n, issue_days, None, None, None, None, None, None, None, is_headline)
     median = QUANTILES.index(0.5)
     loss = pinball(truth, forecasts["ours"]).mean(axis=-1)
     points = {name: forecast[usable, median] for name, forecast in forecasts.items()}

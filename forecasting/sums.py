@@ -1,10 +1,10 @@
 """Sums over targets: medians add up, spreads do not.
 
-The P50 of a sum is the signed sum of its members' P50, so that every level of the tree tells one story. Its spread is the
-sum's own: on validation the sum's error is divided by the members' added 80 % widths, and the empirical quantiles of that
-ratio, by lead block, scale the added widths of the moment. So a windy afternoon is wider than a calm night, and errors of
-neighbours that cancel do so as much as they were seen to. Where nothing was measured the members' own levels are added
-(as if all erred together), which is too wide rather than too narrow.
+The P50 of a sum is the signed sum of its members' P50, so that every level of the tree tells one story. Its spread is
+the sum's own: on validation the sum's error is divided by the members' added 80 % widths, and the empirical quantiles
+of that ratio, by lead block, scale the added widths of the moment. So a windy afternoon is wider than a calm night, and
+errors of neighbours that cancel do so as much as they were seen to. Where nothing was measured the members' own levels
+are added (as if all erred together), which is too wide rather than too narrow.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class FakeKnown:
     def outages(self, start: datetime, end: datetime) -> pa.Table:
         raise AssertionError("forecasting asks for no outages")
 
-    plans = setpoints = forecasts = outages  # type: ignore[assignment]
+    plans = setpoints = forecasts = outages
 
     def _cut(self, rows: Rows, start: datetime, end: datetime) -> Rows:
         first, last = np.searchsorted(rows.valid, [to_numpy(start).astype(np.int64), to_numpy(end).astype(np.int64)])
