@@ -1,0 +1,155 @@
+"""From matplotlib to inline SVG: one look for all figures, local time on the axes, colours that follow the page.
+
+Ink, grid and paper are drawn in marker colours and become CSS variables, so that one drawing serves light and dark. Text
+stays text (the page's fonts draw it), ids are unique on the page and equal from run to run.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from zoneinfo import ZoneInfo
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import dates as mdates
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure as Canvas
+
+from gridcore.timeline import Instants
+from pipeline.report.export import Floats
+
+INK, GRID, PAPER = "#010203", "#040506", "#070809"
+"""Marker colours for text and axes, grid lines, background; no figure uses them for data."""
+
+WIDTH_IN = 10.6
+"""Width of a full figure [inch]; the page scales it."""
+
+STYLE = {
+    "svg.fonttype": "none",
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GRID,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "hatch.linewidth": 0.7,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "path.simplify": True,
+    "path.simplify_threshold": 0.2,
+}
+"""The look of every figure."""
+
+_VARIABLES = {INK: "var(--ink)", GRID: "var(--grid)", PAPER: "var(--paper)"}
+
+
+def canvas(height_in: float, width_in: float = WIDTH_IN) -> Canvas:
+    """An empty figure in our style; draw on it inside `with look():`."""
+    figure = Canvas(figsize=(width_in, height_in), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.04)  # type: ignore[union-attr]
+    FigureCanvasSVG(figure)
+    return figure
+
+
+def look() -> mpl.rc_context:  # type: ignore[valid-type]
+    """The style as a context."""
+    return mpl.rc_context(STYLE)  # type: ignore[arg-type]
+
+
+def to_svg(figure: Canvas, key: str, alt: str, tips: Mapping[str, str] | None = None) -> str:
+    """The figure as inline SVG.
+
+    Args:
+        figure: What was drawn.
+        key: Unique name on the page; ids derive from it.
+        alt: What it shows, for those who can't see it.
+        tips: Words by the artist's gid, shown where the pointer rests.
+    """
+    buffer = io.StringIO()
+    with mpl.rc_context({**STYLE, "svg.hashsalt": key}):  # type: ignore[dict-item]
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # HTML knows both name spaces by itself; without them the page holds no address at all.
+    svg = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", svg)
+    # `var()` works in a style only, and matplotlib writes colours as presentation attributes nowhere but in hatches.
+    svg = re.sub(r'(fill|stroke)="(#0[0-9a-f]{5})"', r'style="\1: \2"', svg)
+    for marker, variable in _VARIABLES.items():
+        svg = svg.replace(marker, variable)
+    svg = re.sub(r'id="((?:figure|axes|patch|line2d|text|matplotlib|xtick|ytick|legend|PathColl|FillBetw|QuadMesh)\S*)"',
+                 "", svg)  # fmt: skip
+    svg = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{_escape(alt)}">', svg, count=1)
+    for gid, words in (tips or {}).items():
+        svg = svg.replace(f'<g id="{gid}">', f'<g class="tip"><title>{_escape(words)}</title>', 1)
+    return re.sub(r"\n\s*", "\n", svg)
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+
+
+def time_axis(axes: Axes, valid: Instants, hours: float, zone: ZoneInfo) -> None:
+    """The span of some periods in local time on the x axis, a day's name where the day begins."""
+    end = valid[-1] + np.timedelta64(round(3600 * hours), "s")
+    axes.set_xlim(mdates.date2num(valid[0]), mdates.date2num(end))
+    axes.xaxis.axis_date(tz=zone.key)
+    locator = mdates.AutoDateLocator(tz=zone, minticks=4, maxticks=14)
+    axes.xaxis.set_major_locator(locator)
+    formatter = mdates.ConciseDateFormatter(locator, tz=zone, show_offset=False)
+    formatter.formats = ["%Y", "%b", "%a %d %b", "%H:%M", "%H:%M", "%H:%M"]
+    formatter.zero_formats = ["", "%Y", "%b", "%a %d %b", "%H:%M", "%H:%M"]
+    axes.xaxis.set_major_formatter(formatter)
+
+
+def edges(valid: Instants, hours: float) -> Instants:
+    """Period starts and the end of the last one, shape (periods + 1,): steps drawn with them are true to the periods."""
+    return np.append(valid, valid[-1] + np.timedelta64(round(3600 * hours), "s"))
+
+
+def stepped(values: Floats) -> Floats:
+    """Values with the last one repeated, to go with `edges`, shape (periods + 1,)."""
+    return np.append(values, values[..., -1:], axis=-1)
+
+
+def readout(axes: Axes, valid: Instants, hours: float, zone: ZoneInfo, series: Sequence[tuple[str, str, Floats]]) -> str:
+    """JSON for the line that follows the pointer: the plot's place in the drawing, local times, values of each series.
+
+    Call it after `to_svg`, when the layout is settled.
+    """
+    figure = axes.figure
+    left, width = axes.get_position().x0, axes.get_position().width
+    labels = [t.strftime("%a %d %b %H:%M") for t in mdates.num2date(mdates.date2num(valid), tz=zone)]
+    low, high = axes.get_xlim()
+    end = mdates.date2num(edges(valid, hours)[-1])
+    return json.dumps(
+        {
+            "left": round(left, 4),
+            "width": round(width * (end - mdates.date2num(valid[0])) / (high - low), 4),
+            "labels": labels,
+            "series": [[name, colour, _rounded(values)] for name, colour, values in series],
+            "aspect": round(float(figure.get_figheight() / figure.get_figwidth()), 4),  # type: ignore[union-attr]
+        },
+        separators=(",", ":"),
+    )
+
+
+def _rounded(values: Floats) -> list[float | None]:
+    return [round(float(v), 1) if np.isfinite(v) else None for v in values]
