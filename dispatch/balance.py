@@ -97,7 +97,7 @@ class RealTimeBalance:
         )
 
     def obstacle(self, reach: Reach, power_mw: Floats) -> Cause | None:
-        """What stands against an output of all assets with the grid balanced by regulation alone; None where nothing does.
+        """What stands against an output of all assets, the grid balanced by regulation alone; None where nothing does.
 
         Args:
             reach: The step; only regulating units move, within their reach.
@@ -133,8 +133,10 @@ class RealTimeBalance:
         return spread, not any(left)
 
     def _dc_taken(self, dc: Floats) -> Floats:
-        taken = np.bincount(self._dc_from, weights=dc, minlength=self._buses)
-        return taken - np.bincount(self._dc_to, weights=dc, minlength=self._buses)
+        taken = np.zeros(self._buses)
+        np.add.at(taken, self._dc_from, dc)
+        np.subtract.at(taken, self._dc_to, dc)
+        return taken
 
     def _injection(self, spread: Spread, load_mw: Floats, dc: Floats) -> Floats:
         made = np.bincount(self._asset_bus, weights=spread.power_mw, minlength=self._buses)

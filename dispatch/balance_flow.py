@@ -1,6 +1,6 @@
 """Flows of the DC network by B-theta: bus angles from a sparse factorised susceptance matrix, flows from angles.
 
-The optimisers use PTDF (`dispatch/ptdf.py`); the simulated plant does not, so that one can't hide an error of the other.
+The optimisers use PTDF (`dispatch/ptdf.py`), the simulated plant does not: neither can hide an error of the other.
 
 Source: Wood, Wollenberg & Sheble, Power Generation, Operation, and Control, 3rd ed., section 6.16 (DC power flow).
 """

@@ -14,16 +14,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import block_array, coo_array, csc_array, eye_array
 
-from dispatch.balance_means import Demand, Means, Spread, means_of
+from dispatch.balance_means import Means, Spread, means_of
 from gridcore.errors import BrokenInvariantError
 from gridcore.network import Network
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-RELEASE_PRICE, REGULATION_PRICE, DC_PRICE, STORAGE_PRICE, CURTAILMENT_PRICE, SLACK_PRICE = 0.01, 1.0, 3.0, 3e2, 1e5, 3e7
-"""Prices of a megawatt of each means, 100 to 333 apart: a means is passed over only where a line makes it less than a
-hundredth as effective as the next. They order means and are no money."""
+RELEASE_PRICE, REGULATION_PRICE, DC_PRICE, STORAGE_PRICE, CURTAILMENT_PRICE, SLACK_PRICE = 0.01, 1.0, 3.0, 1e2, 1e4, 1e6
+"""Prices of a megawatt of each means, 100 apart (a DC line's counts as regulation): a means is passed over only where a
+line makes it less than a hundredth as effective as the next. They order means and are no money. Wider apart, HiGHS lost
+its dual feasibility: at 3e7 for a slack it called a step of RTS-GMLC unbounded."""
 
 SECOND_HALF = 1.5
 """The second half of a unit's room costs this much more, so that redispatch spreads over units."""
@@ -103,18 +104,25 @@ class LineProgram:
         np.subtract.at(balance, self._dc_to, reach.dc_mw)
         # A branch out of service carries nothing, and its angles are free: its row stays, without effect.
         loose = np.where(reach.branch_out[: self._branches], INFINITE, 0.0)
-        self._highs.clearSolver()
         self._highs.changeColsBounds(len(columns), columns, lower, upper)
-        self._highs.changeRowsBounds(
-            len(rows), rows, np.concatenate([balance, -loose]), np.concatenate([balance, loose])
-        )
-        if self._basis is not None:
-            self._highs.setBasis(self._basis)
-        self._highs.run()
-        status = self._highs.getModelStatus()
-        if status != highspy.HighsModelStatus.kOptimal:
-            raise BrokenInvariantError("the real-time balance", got=str(status), wanted="an optimum")
+        low, high = np.concatenate([balance, -loose]), np.concatenate([balance, loose])
+        self._highs.changeRowsBounds(len(rows), rows, low, high)  # type: ignore[attr-defined]
+        self._run()
         return self._read(np.array(self._highs.getSolution().col_value), anchor, reach)
+
+    def _run(self) -> None:
+        """From the nominal basis; where that fails on its numbers, cold, then after presolve."""
+        status = highspy.HighsModelStatus.kNotset
+        for presolve, is_warm in (("off", True), ("off", False), ("on", False)):
+            self._highs.clearSolver()
+            self._highs.setOptionValue("presolve", presolve)
+            if is_warm and self._basis is not None:
+                self._highs.setBasis(self._basis)
+            self._highs.run()
+            status = self._highs.getModelStatus()
+            if status == highspy.HighsModelStatus.kOptimal:
+                return
+        raise BrokenInvariantError("the real-time balance", got=str(status), wanted="an optimum")
 
     def _read(self, values: Floats, anchor: Floats, reach: Reach) -> tuple[Spread, Floats]:
         start = self._buses + self._branches
@@ -138,11 +146,13 @@ class LineProgram:
         flow = np.where(in_service, self._limit - MARGIN_MW, 0.0)
         dc = np.where(reach.branch_out[self._branches :], 0.0, self._dc_limit - MARGIN_MW)
         angle, bus_zero = np.full(self._buses, INFINITE), np.zeros(self._buses)
-        moves_zero = np.zeros(4 * len(self._moves))
+        # One angle is the reference; free, its reduced cost is rounding times the slack price, and HiGHS sees no bound.
+        angle[0] = 0.0
+        unlimited, moves_zero = np.full(self._buses, INFINITE), np.zeros(4 * len(self._moves))
         widths = np.concatenate([half * up, (1 - half) * up, half * down, (1 - half) * down])
         lower = np.concatenate([-angle, -flow, -dc - reach.dc_mw, moves_zero, bus_zero, bus_zero])
         most_shed = np.maximum(reach.load_mw, 0.0)
-        upper = np.concatenate([angle, flow, dc - reach.dc_mw, np.maximum(widths, 0.0), most_shed, angle])
+        upper = np.concatenate([angle, flow, dc - reach.dc_mw, np.maximum(widths, 0.0), most_shed, unlimited])
         return lower, upper, anchor
 
     def _model(self, network: Network) -> highspy.HighsLp:
@@ -206,17 +216,17 @@ def _incidence(from_bus: npt.NDArray[np.int64], to_bus: npt.NDArray[np.int64], b
     """+1 at the from-bus, -1 at the to-bus, shape (buses, lines)."""
     lines = np.arange(len(from_bus))
     values = np.concatenate([np.ones(len(lines)), -np.ones(len(lines))])
-    return csc_array((values, (np.concatenate([from_bus, to_bus]), np.concatenate([lines, lines]))), (buses, len(lines)))
+    places = (np.concatenate([from_bus, to_bus]), np.concatenate([lines, lines]))
+    return csc_array((values, places), (buses, len(lines)))
 
 
 def _quiet_solver() -> highspy.Highs:
     """HiGHS with every choice fixed that could differ between runs."""
     highs = highspy.Highs()
-    options = {
+    options: dict[str, bool | int | str] = {
         "output_flag": False,
         "threads": 1,
         "parallel": "off",
-        "presolve": "off",
         "solver": "simplex",
         "simplex_strategy": 1,
         "random_seed": 0,

@@ -27,7 +27,7 @@ class Means(IntEnum):
     """Nothing: hydro, rooftop PV, synchronous condensers."""
 
     VARIABLE = 1
-    """Wind and PV: released up to what is available, curtailed down to zero as the last means before over-generation."""
+    """Wind and PV: released up to what is available, curtailed down to zero as the last means but over-generation."""
 
     REGULATION = 2
     """Units that are on: up and down within ramp and limits."""

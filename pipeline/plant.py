@@ -133,8 +133,8 @@ class Plant:
     def _limits(self, curtailed: Floats, power: Floats, orders: Orders) -> Floats:
         """The limit that a farm's meter reports, shape (assets,) [MW]; inf where none is in force.
 
-        A farm that is held down reports what it is held to, also where the balance and no plan did it. One that gives all
-        it has reports the plan's limit, unless that is its capacity or the balance let it go beyond.
+        A farm that is held down reports what it is held to, also where the balance and no plan did it. One that gives
+        all it has reports the plan's limit, unless that is its capacity or the balance let it go beyond.
         """
         planned = (orders.limit_mw < self._columns.p_max_mw - NOTICED_MW) & (power <= orders.limit_mw + NOTICED_MW)
         planned &= self._columns.is_variable

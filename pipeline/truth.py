@@ -78,7 +78,7 @@ class Truth:
     def out_of_service(self, valid_time: datetime) -> tuple[Bools, Bools]:
         """Assets, and branches followed by DC lines, that are out: shapes (assets,), (branches + dc_lines,)."""
         network = self._network
-        lines = [line.name for line in (*network.branches, *network.dc_lines)]
+        lines = [branch.name for branch in network.branches] + [line.name for line in network.dc_lines]
         assets_out, lines_out = np.zeros(len(network.assets), bool), np.zeros(len(lines), bool)
         if not len(self._outages):
             return assets_out, lines_out
@@ -89,7 +89,7 @@ class Truth:
         return np.array([a.name in out for a in network.assets]), np.array([name in out for name in lines], bool)
 
     def _column(self, valid_time: datetime) -> int:
-        column = (valid_time - self._start) // PLANT_PERIOD
+        column = int((valid_time - self._start) // PLANT_PERIOD)
         if not 0 <= column < self._load.shape[1]:
             wanted = f"{self._start.isoformat()} to {self._end.isoformat()}"
             raise BadInputError("the recording does not reach", instant=valid_time.isoformat(), wanted=wanted)
@@ -169,4 +169,5 @@ def _newest(
     ends = np.concatenate([np.flatnonzero(changes), [len(order) - 1]])
     group = np.concatenate([[0], np.cumsum(changes)])
     highest: npt.NDArray[np.int64] = revision[order[ends]][group]
-    return order[revision[order] == highest]
+    newest: npt.NDArray[np.int64] = order[revision[order] == highest]
+    return newest
