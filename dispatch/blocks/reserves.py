@@ -1,0 +1,44 @@
+"""Reserves: the requirement rows of each group of products, soft and priced.
+
+Upward reserve is what units hold (`held`), what batteries hold and the curtailed power of wind and PV; downward reserve
+is output above the least and the output of wind and PV. Available wind and PV, quick-start capacity and the
+requirement itself stand on the right-hand side.
+Source: shared reserve rows as in Zheng & Litvinov (2006), IEEE Trans. Power Syst. 21(2), doi:10.1109/TPWRS.2006.873415.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyomo.environ as pyo
+
+from dispatch.fleet import Fleet
+
+
+def add_reserves(m: pyo.ConcreteModel, fleet: Fleet, is_quick: np.ndarray) -> None:
+    """One row for each group and period, its shortfall a variable.
+
+    Args:
+        m: The model, with units, stores and network.
+        fleet: The fleet and its reserve groups.
+        is_quick: Units that count while off in a group with `counts_quick_starts`, shape (units,).
+    """
+    groups = range(len(fleet.groups))
+    m.short = pyo.Var(groups, m.periods, bounds=(0, None))
+
+    def requirement(m: pyo.ConcreteModel, g: int, t: int) -> pyo.Expression:
+        group = fleet.groups[g]
+        terms = [m.short[g, t]]
+        if group.is_up:
+            terms += [m.held[u, t] for u in group.units.tolist()]
+            terms += [m.held_battery[s, t] for s in group.batteries.tolist()]
+            terms += [-m.used[w, t] for w in group.vre.tolist()]
+            if group.counts_quick_starts:
+                capacity = fleet.p_min_mw + fleet.range_mw
+                terms += [-capacity[u] * m.on[u, t] for u in group.units.tolist() if is_quick[u]]
+        else:
+            terms += [m.above[u, t] for u in group.units.tolist()]
+            terms += [m.used[w, t] for w in group.vre.tolist()]
+            terms += [m.discharge[s, t] - m.charge[s, t] for s in group.batteries.tolist()]
+        return pyo.quicksum(terms) >= 0
+
+    m.min_reserve = pyo.Constraint(groups, m.periods, rule=requirement)

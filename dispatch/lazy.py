@@ -1,0 +1,110 @@
+"""Linear solves with lazy parts: line limits where flows violate them, one direction per battery and period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from dispatch.compiled import Compiled
+from dispatch.frame import Frame
+from dispatch.lines import Topology, line_rows, violated
+from dispatch.settings import DispatchSettings
+from dispatch.solver import BASIC, Answer, Basis, Problem, solve
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+BOTH_WAYS_MW = 1e-6
+"""Charging and discharging at once, both above this, is not a plan."""
+
+
+@dataclass(frozen=True)
+class LazyAnswer:
+    """A linear solve's answer with the rows it took."""
+
+    answer: Answer
+    """The last solve's answer; row duals of the compiled rows, then of the line rows."""
+
+    pairs: Ints
+    """(branch, period) of the line rows, shape (rows, 2)."""
+
+    flows_mw: Floats
+    """Branch flows, shape (branches, periods) [MW]."""
+
+    iterations: int
+    """Simplex iterations of all rounds."""
+
+    rounds: int
+    """Solves it took."""
+
+
+def solve_lazily(
+    problem: Compiled,
+    frame: Frame,
+    topology: Topology,
+    settings: DispatchSettings,
+    pairs: Ints,
+    basis: Basis | None = None,
+) -> LazyAnswer:
+    """Solve, add what is violated, solve again from the same basis; ends when nothing is.
+
+    Args:
+        problem: The compiled problem.
+        frame: Bounds and right-hand sides.
+        topology: PTDF by period.
+        settings: Limits.
+        pairs: Line rows to begin with.
+        basis: Basis to begin with, rows of the compiled problem and then of `pairs`.
+    """
+    iterations = rounds = 0
+    while True:
+        answer = solve(with_lines(problem, frame, topology, pairs), settings, basis=basis, deadline_s=settings.deadline_s)
+        iterations, rounds = iterations + answer.iterations, rounds + 1
+        if not answer.is_optimal or answer.basis is None:
+            return LazyAnswer(answer, pairs, np.zeros((len(topology.limits_mw), problem.periods)), iterations, rounds)
+        flows = topology.flows(answer.values[problem.columns["injection"]])
+        new = violated(topology, flows, pairs)
+        both = _both_ways(problem, answer.values)
+        if rounds > settings.line_rounds or not (len(new) or len(both)):
+            if len(new):
+                answer = replace(answer, is_optimal=False, reason="rounds of adding line limits")
+            return LazyAnswer(answer, pairs, flows, iterations, rounds)
+        pairs = np.concatenate([pairs, new])
+        basis = Basis(answer.basis.columns, np.concatenate([answer.basis.rows, np.full(len(new), BASIC, np.uint8)]))
+        if len(both):
+            upper = frame.upper.copy()
+            upper[both] = 0.0
+            frame = replace(frame, upper=upper)
+
+
+def with_lines(
+    problem: Compiled,
+    frame: Frame,
+    topology: Topology,
+    pairs: Ints,
+    is_whole: npt.NDArray[np.bool_] | None = None,
+) -> Problem:
+    """The compiled problem with a tick's bounds and some line rows."""
+    matrix, row_lower, row_upper = problem.matrix, frame.row_lower, frame.row_upper
+    if len(pairs):
+        rows, limits = line_rows(problem, topology, pairs)
+        matrix = sp.vstack([matrix, rows], format="csr")
+        row_lower, row_upper = np.concatenate([row_lower, -limits]), np.concatenate([row_upper, limits])
+    return Problem(matrix, problem.cost, frame.lower, frame.upper, row_lower, row_upper, is_whole)
+
+
+def _both_ways(problem: Compiled, values: Floats) -> Ints:
+    """Columns to close where a battery charges and discharges at once: the smaller of the two keeps nothing.
+
+    A linear problem burns surplus energy in a battery's losses when curtailment is dear; a battery can't.
+    """
+    if "discharge" not in problem.columns:
+        return np.zeros(0, dtype=np.int64)
+    discharge = problem.columns["discharge"]
+    charge = problem.columns["charge"][: len(discharge)]
+    both = (values[charge] > BOTH_WAYS_MW) & (values[discharge] > BOTH_WAYS_MW)
+    is_charging = values[charge] >= values[discharge]
+    return np.concatenate([discharge[both & is_charging], charge[both & ~is_charging]])

@@ -1,0 +1,97 @@
+"""Line limits, added only where they are violated: the loop of solving, looking at the flows, and adding rows.
+
+Source: Tejada-Arango, Sanchez-Martin & Ramos (2018), IEEE Trans. Power Syst. 33(5), 4702-4710 (lazy network limits
+through PTDF; the optimum is that of the full problem, since what is left out holds).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from dispatch.compiled import Compiled
+from dispatch.ptdf import branch_limits, ptdf_of
+from gridcore.network import Network
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+TOLERANCE_MW = 1e-5
+"""Overload that counts as one: above the solver's feasibility tolerance, below anything a meter sees."""
+
+NEAR = 0.97
+"""Share of its limit from which a violated line's other periods are added along with it, to save rounds."""
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The PTDF of each period, where branches may go out of service in between."""
+
+    factors: tuple[Floats, ...]
+    """One matrix for each distinct topology, each of shape (branches, buses)."""
+
+    of_period: Ints
+    """Topology of each period, shape (periods,)."""
+
+    limits_mw: Floats
+    """Shape (branches,) [MW]."""
+
+    def flows(self, injection_mw: Floats) -> Floats:
+        """Flows of net injections, shape (branches, periods) [MW]."""
+        flows = np.zeros((len(self.limits_mw), injection_mw.shape[1]))
+        for which, factors in enumerate(self.factors):
+            periods = self.of_period == which
+            flows[:, periods] = factors @ injection_mw[:, periods]
+        return flows
+
+
+def topology_of(network: Network, branch_out: Bools) -> Topology:
+    """Topologies of a run of periods.
+
+    Args:
+        network: The grid.
+        branch_out: Branches (then DC lines) out of service, shape (branches + DC lines, periods).
+    """
+    out = branch_out[: len(network.branches)]
+    patterns, of_period = np.unique(out.T, axis=0, return_inverse=True)
+    factors = tuple(ptdf_of(network, np.ascontiguousarray(pattern)) for pattern in patterns)
+    return Topology(factors, of_period.reshape(-1).astype(np.int64), branch_limits(network))
+
+
+def line_rows(problem: Compiled, topology: Topology, pairs: Ints) -> tuple[sp.csr_array, Floats]:
+    """Rows of line limits over the injections, and their limits.
+
+    Args:
+        problem: The compiled problem.
+        topology: PTDF by period.
+        pairs: (branch, period) of each row, shape (rows, 2).
+    """
+    columns = problem.columns["injection"]
+    buses = columns.shape[0]
+    rows = len(pairs)
+    values = np.empty((rows, buses))
+    for which, factors in enumerate(topology.factors):
+        mine = topology.of_period[pairs[:, 1]] == which
+        values[mine] = factors[pairs[mine, 0]]
+    starts = np.arange(rows + 1) * buses
+    indices = columns[:, pairs[:, 1]].T.reshape(-1)
+    shape = (rows, problem.matrix.shape[1])
+    return sp.csr_array((values.reshape(-1), indices, starts), shape=shape), topology.limits_mw[pairs[:, 0]]
+
+
+def violated(topology: Topology, flows_mw: Floats, pairs: Ints) -> Ints:
+    """New (branch, period) rows that the flows ask for, sorted, shape (rows, 2)."""
+    load = np.abs(flows_mw) - topology.limits_mw[:, None]
+    over = load > TOLERANCE_MW
+    over[pairs[:, 0], pairs[:, 1]] = False
+    wanted = over.any(axis=1)[:, None] & (np.abs(flows_mw) >= NEAR * topology.limits_mw[:, None])
+    wanted[pairs[:, 0], pairs[:, 1]] = False
+    return np.argwhere(wanted).astype(np.int64)
+
+
+NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
+"""No line rows."""

@@ -1,0 +1,83 @@
+"""Dispatch settings: the prices of shortfalls, the horizons, and the work limits of the solvers.
+
+The order "serve load, absorb renewables, then cost" is had by prices that dominate each other. Serving load is worth
+`voll_per_mwh`; required reserve comes next, since it is what keeps load served; then absorption; then fuel. A price
+dominates where it exceeds the next one times the largest ratio in which the network trades one for the other; the test
+`test_prices_give_the_lexicographic_order` compares them with a true two-pass solve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DispatchSettings:
+    """Settings of both optimisers; hashable, since compiled problems are kept by them."""
+
+    voll_per_mwh: float = 10_000.0
+    """Value of lost load [currency/MWh]."""
+
+    over_generation_per_mwh: float = 4_000.0
+    """Penalty on power that finds no taker although all that can be curtailed is [currency/MWh]."""
+
+    curtailment_price_per_mwh: float = 1_000.0
+    """Value of a MWh of wind or PV taken up, besides the fuel it saves [currency/MWh].
+
+    The default makes absorption come before cost: it is 7 times the dearest fuel step of RTS-GMLC (134 per MWh), so
+    that it holds through line sensitivities down to 1/7. A user who wants a priced trade-off sets a lower value.
+    """
+
+    reserve_price_per_mwh: float = 3_000.0
+    """Penalty on a shortfall of a required reserve product [currency/MWh]."""
+
+    margin_price_per_mwh: float = 300.0
+    """Penalty on a shortfall of the forecast uncertainty margin; below the curtailment price, so that no renewable
+    power is curtailed to keep a margin against losing it [currency/MWh]."""
+
+    stored_energy_value_per_mwh: float = 20.0
+    """Value of energy left in a store at the end of the horizon, the same for all rows of a replay: about the fuel cost
+    of coal in RTS-GMLC (2.1 per MMBtu times 9.5 MMBtu/MWh) [currency/MWh]."""
+
+    soc_target_price_per_mwh: float = 60.0
+    """Penalty on ending the intraday window below the day-ahead plan's stored energy; above thermal fuel, so that
+    fuel alone does not empty the store, and far below curtailment [currency/MWh]."""
+
+    wear_per_mwh: float = 0.1
+    """Wear of a battery per MWh charged or discharged; breaks the tie against idle cycling [currency/MWh]."""
+
+    reserve_time_s: float = 600.0
+    """Time within which held reserve must be delivered: it caps a unit's reserve at its ramp over this time.
+
+    RTS-GMLC asks for 72 MW in 300 s, 140 MW in 600 s and 96 MW in 1200 s. Reserve capped at 600 s of ramp gives at
+    least half of itself within 300 s, so 308 MW in 600 s imply the 72 MW in 300 s [s]."""
+
+    quick_start_h: float = 2.5
+    """Units whose minimum up and down times are at most this are re-committed within the day [h]."""
+
+    gap: float = 0.01
+    """Relative gap asked of the unit commitment."""
+
+    commit_horizon_h: int = 48
+    """Longest horizon of the day-ahead commitment; a longer outlook is cut [h]."""
+
+    window_periods: int = 16
+    """Periods of the economic dispatch (4 h of 15 min)."""
+
+    mip_nodes: int = 200
+    """Branch-and-bound nodes of one commitment MIP at most (a work limit: it repeats, wall time does not)."""
+
+    mip_lp_iterations: int = 60_000
+    """Simplex iterations of a node's LP at most."""
+
+    simplex_iterations: int = 100_000
+    """Simplex iterations of one linear solve at most."""
+
+    line_rounds: int = 12
+    """Rounds of adding violated line limits at most."""
+
+    seed: int = 0
+    """Random seed of the solvers."""
+
+    deadline_s: float | None = None
+    """Wall-time limit of one solve, for live runs only; None in replay [s]."""

@@ -1,0 +1,57 @@
+"""What one economic dispatch hands to the next: its basis and line rows, moved by the periods that have passed.
+
+As bytes, since the loop stores them: a resumed run starts from the very same ones.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import numpy.typing as npt
+
+from dispatch.compiled import Compiled
+from dispatch.lazy import LazyAnswer
+from dispatch.lines import NO_PAIRS, Topology
+from dispatch.outlook import Outlook
+from dispatch.solver import BASIC, Basis
+
+Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.uint8]
+
+HEADER = "<qqqq"
+"""First valid time [us], columns, rows without lines, line rows."""
+
+KEPT_SHARE = 0.8
+"""A line row goes when its flow is below this share of its limit."""
+
+
+def warm_bytes(outlook: Outlook, topology: Topology, solved: LazyAnswer) -> bytes:
+    """Basis and line rows of a solve."""
+    basis = solved.answer.basis
+    if basis is None:
+        return b""
+    pairs = solved.pairs
+    rows = len(basis.rows) - len(pairs)
+    is_basic = basis.rows[rows:] == BASIC
+    share = np.abs(solved.flows_mw[pairs[:, 0], pairs[:, 1]]) / topology.limits_mw[pairs[:, 0]]
+    keep = ~is_basic | (share >= KEPT_SHARE)
+    first = int(outlook.valid_time[0].astype("datetime64[us]").astype(np.int64))
+    header = struct.pack(HEADER, first, len(basis.columns), rows, int(keep.sum()))
+    parts = [header, basis.columns.tobytes(), basis.rows[:rows].tobytes()]
+    return b"".join([*parts, basis.rows[rows:][keep].tobytes(), pairs[keep].astype("<i4").tobytes()])
+
+
+def start_from(problem: Compiled, outlook: Outlook, warm: bytes | None) -> tuple[Basis | None, Ints]:
+    """Basis and line rows to start from; none where the bytes are of another problem."""
+    if not warm:
+        return None, NO_PAIRS
+    first, columns, rows, lines = struct.unpack_from(HEADER, warm)
+    if (rows, columns) != problem.matrix.shape:
+        return None, NO_PAIRS
+    at = struct.calcsize(HEADER)
+    column_codes = np.frombuffer(warm, np.uint8, columns, at)
+    row_codes = np.frombuffer(warm, np.uint8, rows, at + columns)
+    line_codes = np.frombuffer(warm, np.uint8, lines, at + columns + rows)
+    pairs = np.frombuffer(warm, "<i4", 2 * lines, at + columns + rows + lines).reshape(-1, 2).astype(np.int64)
+    return Basis(column_codes, np.concatenate([row_codes, line_codes])), pairs
