@@ -69,15 +69,15 @@ class PlantTables:
     """
 
     def __init__(self, network: Network) -> None:
-        lines = (*network.branches, *network.dc_lines)
+        lines = [(b.name, b.limit_mw) for b in network.branches] + [(d.name, d.limit_mw) for d in network.dc_lines]
         self._by_asset = np.argsort(np.array([asset.name for asset in network.assets]))
         self._by_bus = np.argsort(np.array([bus.name for bus in network.buses]))
-        self._by_line = np.argsort(np.array([line.name for line in lines]))
+        self._by_line = np.argsort(np.array([name for name, _ in lines]))
         self._asset = pa.array([network.assets[row].name for row in self._by_asset], pa.string())
         self._asset_bus = pa.array([network.assets[row].bus for row in self._by_asset], pa.string())
         self._bus = pa.array([network.buses[row].name for row in self._by_bus], pa.string())
-        self._line = pa.array([lines[row].name for row in self._by_line], pa.string())
-        self._line_limit = np.array([line.limit_mw for line in lines])[self._by_line]
+        self._line = pa.array([lines[row][0] for row in self._by_line], pa.string())
+        self._line_limit = np.array([limit_mw for _, limit_mw in lines])[self._by_line]
         self._latency = timedelta(seconds=network.telemetry_latency_s)
         self._set_channels(network)
 
