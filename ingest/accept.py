@@ -64,13 +64,6 @@ def check(batch: Batch, channels: ChannelTable) -> tuple[Batch, tuple[DeadLetter
     return kept, (*batch.undecodable, *letters)
 
 
-def count_flags(readings: pa.Table) -> dict[str, int]:
-    """Readings that carry each quality flag, by its lower-case name; flags that none carries are left out."""
-    quality = readings.column("quality").to_numpy().astype(np.int64)
-    counts = {flag.name.lower(): int(np.count_nonzero(quality & int(flag))) for flag in Quality if flag.name}
-    return {name: count for name, count in counts.items() if count}
-
-
 def _codes(table: pa.Table, column: str) -> tuple[list[str | None], npt.NDArray[np.int64]]:
     """The distinct texts of a column and each row's place among them."""
     encoded = table.column(column).combine_chunks().dictionary_encode(null_encoding="encode")

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 from gridcore.errors import BadInputError
+from gridcore.network import Network
 from gridcore.ports import GridSource
 from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA, READING_SCHEMA
-from ingest.grid_tables import write_network
+from ingest.grid_parquet import parquet_tables
+from ingest.grid_write import write_network
 from ingest.history_files import stretches, write_parquet
 from ingest.table_source import NOTICE, TableSource
 
@@ -89,6 +91,13 @@ def export_grid(
         "official": write_parquet(official, directory / "official.parquet", OFFICIAL_SCHEMA),
         "outages": write_parquet([source.outages(start, until)], directory / "outages.parquet", OUTAGE_SCHEMA),
     }
+
+
+def export_grid_tables(network: Network, directory: Path) -> None:
+    """Write a network without a history: the project's own format, and the same numbers as Parquet (INTERFACES.md)."""
+    write_network(network, directory)
+    for name, table in parquet_tables(network).items():
+        write_parquet([table], directory / f"{name}.parquet", table.schema)
 
 
 def period_facts(source: TimedSource) -> dict[str, object]:

@@ -30,7 +30,9 @@ OUTAGE_ORDER = ("available_at", "asset", "from", "until")
 Codes = npt.NDArray[np.int64]
 
 
-def reading_columns(table: pa.Table, network: Network, channels: ChannelTable, file: object) -> pa.Table:
+def reading_columns(
+    table: pa.Table, network: Network, channels: ChannelTable, file: object, *, is_strict: bool = True
+) -> pa.Table:
     """`READING_SCHEMA`, sorted, from a table with valid_time, channel and value at least.
 
     Without `available_at` a reading came `telemetry_latency_s` after its period's end; site, quantity and unit come
@@ -41,6 +43,7 @@ def reading_columns(table: pa.Table, network: Network, channels: ChannelTable, f
         network: The grid, for its zone and latency.
         channels: The grid's channels.
         file: Named in errors.
+        is_strict: An unknown channel is an error; else its site, quantity and unit are empty, for `accept` to tell.
 
     Raises:
         BadInputError: A column is missing, a channel is not of the grid (where the file leaves its site, quantity or
@@ -53,9 +56,9 @@ def reading_columns(table: pa.Table, network: Network, channels: ChannelTable, f
     columns["available_at"] = _arrival(table, network, file, valid_time + latency)
     columns["value"] = _numbers(table, "value", file)
     filled = [name for name in ("site", "quantity", "unit") if name not in table.column_names]
-    rows = _channel_rows(table, channels, file) if filled else np.zeros(0, np.int64)
+    rows = _channel_rows(table, channels, file, is_strict) if filled else np.zeros(0, np.int64)
     for name in ("site", "quantity", "unit"):
-        texts = [getattr(channel, name) for channel in channels.channels]
+        texts = [*(getattr(channel, name) for channel in channels.channels), ""]
         columns[name] = words(texts, rows) if name in filled else table.column(name).cast(pa.string())
     for name in ("revision", "quality"):
         present = name in table.column_names
@@ -204,15 +207,15 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _channel_rows(table: pa.Table, channels: ChannelTable, file: object) -> Codes:
-    """Each reading's row in the channel table."""
+def _channel_rows(table: pa.Table, channels: ChannelTable, file: object, is_strict: bool) -> Codes:
+    """Each reading's row in the channel table; the row after the last one for an unknown channel."""
     encoded = pc.dictionary_encode(table.column("channel").cast(pa.string()), null_encoding="encode")
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     names = encoded.dictionary.to_pylist()
     rows = np.array([channels.index.get(name or "", -1) for name in names] or [-1], np.int64)
     by_row: Codes = rows[encoded.indices.to_numpy(zero_copy_only=False)]
-    if len(wrong := np.flatnonzero(by_row < 0)):
+    if is_strict and len(wrong := np.flatnonzero(by_row < 0)):
         row, name = int(wrong[0]), table.column("channel")[int(wrong[0])].as_py()
         wanted = f"a channel of the grid, e.g. {channels.channels[0].name}"
         raise BadInputError("an unknown channel", file=f"{file}, row {row + 2}", asset=name, got=name, wanted=wanted)
-    return by_row
+    return np.where(by_row < 0, len(channels), by_row)

@@ -16,7 +16,7 @@ from gridcore.network import Network
 from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA, READING_SCHEMA
 from gridcore.timeline import TIMESTAMP, to_numpy
 from ingest.channels import channels_of
-from ingest.grid_read import read_facts, read_network
+from ingest.grid_tables import read_facts, read_network
 from ingest.history_columns import official_columns, outage_columns, reading_columns
 from ingest.history_files import History, find_file, read_whole
 
