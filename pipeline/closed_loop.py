@@ -64,9 +64,8 @@ class ClosedLoopFeed:
     def next_until(self, due: datetime) -> Batch | None:
         """The next batch that arrives up to `due`: the plant's own readings first, then recorded ones."""
         self._simulate(due)
-        limit = pa.scalar(to_numpy(due)).cast(TIMESTAMP)
         tables, start = [], None
-        while self._pending and pc.max(self._pending[0][1].column("available_at")) <= limit:
+        while self._pending and pc.max(self._pending[0][1].column("available_at")).as_py() <= due:
             number, table = self._pending.popleft()
             if number >= self._skip_steps:
                 start = number if start is None else start
@@ -129,9 +128,7 @@ class ClosedLoopFeed:
 
     def _as_flowed(self, readings: pa.Table) -> pa.Table:
         """Recorded readings with what was curtailed taken off; those before the plant's first period as they are."""
-        if not len(readings) or pc.max(readings.column("valid_time")) < pa.scalar(to_numpy(self._origin)).cast(
-            TIMESTAMP
-        ):
+        if not len(readings) or pc.max(readings.column("valid_time")).as_py() < self._origin:
             return readings
         starts = readings.column("valid_time").to_numpy().astype("datetime64[us]").astype(np.int64)
         values = readings.column("value").to_numpy().copy()

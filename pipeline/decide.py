@@ -39,7 +39,7 @@ SLACK_TOLERANCE_MW = 0.5
 class Forecasting(Protocol):
     """What the desk asks of a forecaster: ours, a baseline or the oracle."""
 
-    def issue(self, known: Known, issue_time: datetime, mode: str, start: datetime | None = None) -> Vintage:
+    def issue(self, known: Known, issue_time: datetime, mode: str) -> Vintage:
         """The forecasts of one issue time; mode `intraday` or `day_ahead`."""
         ...
 
@@ -124,17 +124,15 @@ class Desk:
 
     def _commit(self, known: Known, tick: Tick, state: GridState) -> tuple[Vintage, Plan]:
         """The next day's commitment at the gate, or one from now on where none covers the coming hours."""
+        vintage = self.forecaster.issue(known, tick.due, "day_ahead")
         midnight = next_midnight(tick.due, self.network.zone)
         until_midnight = periods_between(tick.due + PERIOD, midnight)
         if len(until_midnight) and tick.is_gate and self.commitments.covers(until_midnight):
             in_force = self.commitments.in_force(self.network, until_midnight, tick.due)
             state = projected_state(self.network, state, repaired(self.network, in_force, state), midnight)
-            vintage = self.forecaster.issue(known, tick.due, "day_ahead")
-        else:
-            vintage = self.forecaster.issue(known, tick.due, "day_ahead", start=tick.due + PERIOD)
         periods = vintage.valid_time[: COMMITMENT_HORIZON // PERIOD]
         outlook = self._outlook(known, _cut(vintage, len(periods)))
-        return vintage, commit(self.network, outlook, state, self.settings, issue_time=tick.due)
+        return vintage, commit(self.network, outlook, state, self.settings)
 
     def _wants_quick_units(self, plan: Plan, tick: Tick) -> bool:
         """Quick units are committed anew, hourly at most, when the dispatch ran out of means or into a surplus."""

@@ -42,12 +42,12 @@ class Oracle:
         matrix = to_matrix(readings, [target.channel for target in targets], start, end, PERIOD)  # type: ignore[arg-type]
         self._truth = _bridged(matrix)
 
-    def issue(self, known: Known, issue_time: datetime, mode: str, start: datetime | None = None) -> Vintage:
+    def issue(self, known: Known, issue_time: datetime, mode: str) -> Vintage:
         """What will happen in the periods that a forecaster of ours would speak of."""
         if mode == "intraday":
             begins, ends = issue_time + PERIOD, issue_time + PERIOD + timedelta(hours=4)
         else:
-            begins = start or next_midnight(issue_time, self._network.zone)
+            begins = next_midnight(issue_time, self._network.zone)
             ends = day_start(local_day(begins, self._network.zone) + timedelta(days=3), self._network.zone)
         valid_time = periods_between(begins, ends)
         basics = self._at(valid_time)

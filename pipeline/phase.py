@@ -10,6 +10,7 @@ from pathlib import Path
 from time import process_time
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dispatch.settings import DispatchSettings
 from gridcore.clock import Clock, VirtualClock
@@ -23,8 +24,9 @@ from pipeline import checkpoint
 from pipeline.closed_loop import ClosedLoopFeed
 from pipeline.commitment import Commitments
 from pipeline.decide import Desk, Forecasting
-from pipeline.forecasters import forecaster_of
+from pipeline.forecasters import MEMBERS, RowForecaster, forecast_settings
 from pipeline.loop import Loop
+from pipeline.oracle import Oracle
 from pipeline.plant import Plant
 from pipeline.realised_log import RealisedLog
 from pipeline.schedule import Tick, ticks
@@ -170,7 +172,7 @@ def _wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) ->
     feed = ClosedLoopFeed(
         phase.network, feeds, plant, log_of(phase.directory), phase.origin, period=phase.reading_period
     )
-    desk = Desk(phase.network, _forecaster(phase), replace(DispatchSettings(), seed=phase.seed))
+    desk = Desk(phase.network, forecaster_of(phase), replace(DispatchSettings(), seed=phase.seed))
     done = store.last_decision()
     if done is not None:
         due, words = done
@@ -188,6 +190,12 @@ def _wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) ->
     return loop, done[0] if done is not None and done[0] >= phase.start - PERIOD else None
 
 
-def _forecaster(phase: Phase) -> Forecasting:
-    targets, sums = basic_targets(phase.network), sum_targets(phase.network, phase.portfolios)
-    return forecaster_of(phase, targets, sums)
+def forecaster_of(phase: Phase) -> Forecasting:
+    """Who forecasts in the phase's row."""
+    network, world = phase.network, phase.world
+    targets, sums = basic_targets(network), sum_targets(network, phase.portfolios)
+    if phase.row in MEMBERS:
+        settings = forecast_settings(phase.seed, phase.holidays)
+        return RowForecaster(network, targets, sums, settings, MEMBERS[phase.row])
+    last = pc.max(world.readings.column("valid_time")).as_py() + phase.reading_period
+    return Oracle(network, targets, sums, world.readings, phase.start, last)

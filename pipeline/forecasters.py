@@ -1,0 +1,67 @@
+"""Who forecasts in which row: our blend, a baseline alone, or the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from forecasting.fit import BLEND
+from forecasting.issue import Forecaster
+from forecasting.kind_model import model_name
+from forecasting.settings import ForecastSettings, Mode
+from gridcore.errors import HistoryTooShortError
+from gridcore.forecast import Vintage
+from gridcore.network import Network
+from gridcore.ports import Known, RegisteredModel
+from gridcore.target import Target
+
+MEMBERS = {"warm_up": BLEND, "ours": BLEND, "no_storage": BLEND, "persistence": "persistence"}
+"""Which member of the blend, or the blend itself, forecasts in a row; perfect_foresight has the oracle instead."""
+
+
+class RowForecaster:
+    """A forecaster of the house, speaking with one member's voice.
+
+    Args:
+        network: The grid.
+        targets: Basic targets.
+        sums: Sums over them.
+        settings: Of the fits.
+        member: `blend` or a baseline.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        targets: Sequence[Target],
+        sums: Sequence[Target],
+        settings: ForecastSettings,
+        member: str,
+    ) -> None:
+        self._forecaster = Forecaster(network, targets, sums, settings)
+        self._kinds = tuple(dict.fromkeys(target.kind for target in targets))
+        self._settings, self._member = settings, member
+
+    def issue(self, known: Known, issue_time: datetime, mode: str) -> Vintage:
+        """The member's vintage."""
+        return self._forecaster.issue(known, issue_time, mode, self._member)
+
+    def fit(self, known: Known) -> tuple[RegisteredModel, ...]:
+        """Models as of `known.instant`; none where the history is too short, and the forecasts then say so."""
+        try:
+            return self._forecaster.fit(known)
+        except HistoryTooShortError:
+            return ()
+
+    def is_fitted(self, known: Known) -> bool:
+        """There is a model, or not yet the history for one."""
+        if any(known.model(model_name(kind, mode)) is not None for kind in self._kinds for mode in Mode):
+            return True
+        first = known.first_valid_time()
+        return first is None or known.instant - first < timedelta(days=self._settings.min_history_days)
+
+
+def forecast_settings(seed: int, holidays: str) -> ForecastSettings:
+    """Settings of a run: its seed, and the holidays of its country where one is named."""
+    settings = ForecastSettings(seed=ForecastSettings().seed + seed)
+    return settings if not holidays else ForecastSettings(seed=settings.seed, holiday_country=holidays)
