@@ -10,7 +10,16 @@ from ingest import rts_gmlc_network
 from ingest.grid_directory import TimedSource, read_grid_directory
 from ingest.rts_gmlc import read_rts_gmlc
 
-BUILT_IN: dict[str, Callable[[], TimedSource]] = {rts_gmlc_network.NAME: read_rts_gmlc}
+EXAMPLE = "example-9"
+"""Nine buses with six weeks of invented weather, made by infra/make_example_grid.py."""
+
+EXAMPLES = Path(__file__).with_name("examples")
+"""Grid directories that ship with the project."""
+
+BUILT_IN: dict[str, Callable[[], TimedSource]] = {
+    rts_gmlc_network.NAME: read_rts_gmlc,
+    EXAMPLE: lambda: read_grid_directory(EXAMPLES / EXAMPLE),
+}
 """How each grid that ships with the project, or with a package it needs, is opened."""
 
 
