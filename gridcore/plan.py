@@ -185,10 +185,14 @@ class Plan:
     solver_work: dict[str, float] = field(default_factory=dict)
     """Deterministic counters of the solve (rows, columns, simplex iterations, nodes, lines added)."""
 
+    purpose: str = ""
+    """Tells plans of one layer and issue time apart; `quick` for a new commitment of quick units within the day."""
+
     @property
     def plan_id(self) -> str:
-        """Deterministic name: layer and issue time."""
-        return f"{self.layer.value}-{self.issue_time.strftime('%Y%m%dT%H%M%SZ')}"
+        """Deterministic name: layer, purpose if any, and issue time."""
+        stem = f"{self.layer.value}-{self.purpose}" if self.purpose else self.layer.value
+        return f"{stem}-{self.issue_time.strftime('%Y%m%dT%H%M%SZ')}"
 
     def to_table(self) -> pa.Table:
         """Rows of `PLAN_SCHEMA`, sorted by valid_time, asset; slacks in use are rows too."""
@@ -290,4 +294,5 @@ def plan_from_table(table: pa.Table, resolution: timedelta) -> Plan:
         reason=reason,
         gap=first["gap"],
         slacks=tuple(slacks),
+        purpose="-".join(first["plan_id"].split("-")[1:-1]),
     )

@@ -60,7 +60,7 @@ class Commitments:
             PlanStatus.SOLVED,
         )  # fmt: skip
         covered = np.zeros(len(valid_time), bool)
-        for plan in sorted(self.plans, key=lambda p: p.issue_time, reverse=True):
+        for plan in sorted(self.plans, key=lambda p: (p.issue_time, p.purpose), reverse=True):
             here = np.isin(valid_time, plan.valid_time) & ~covered
             if here.any():
                 _copy(plan, merged, np.flatnonzero(here))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -31,6 +31,9 @@ HORIZON = timedelta(hours=4)
 
 COMMITMENT_HORIZON = timedelta(hours=48)
 """Length of a day-ahead commitment: the day, and one more so that the evening doesn't run the grid into a corner."""
+
+QUICK = "quick"
+"""Purpose of a new commitment of quick units."""
 
 SLACK_TOLERANCE_MW = 0.5
 """Slack below which no new commitment of quick units is tried."""
@@ -88,6 +91,7 @@ class Desk:
             changed = recommit(self.network, outlook, state, in_force, self.settings)
             self.last_recommit = tick.due
             if changed.status is not PlanStatus.HELD:
+                changed = replace(changed, purpose=QUICK)
                 plans.append(changed)
                 self.commitments.add(changed)
                 plan, basis = self._economic.solve(outlook, state, changed, self.last_plan, self.basis)

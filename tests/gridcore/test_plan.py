@@ -20,6 +20,7 @@ def plan(values, slacks=(), reason=""):
         Layer.SCED, ISSUE, times, STEP, names, values > 10, values, values / 2, values / 3, values * 4, values + 1,
         np.maximum(values, 0), cause, values / 7, PlanStatus.HELD if reason else PlanStatus.SOLVED, reason, 0.25,
         slacks=tuple(Slack(kind, place, times[column], size, "shortage") for kind, place, column, size in slacks),
+        purpose="quick" if reason else "",
     )  # fmt: skip
 
 
