@@ -1,4 +1,4 @@
-"""What a replay cost: fuel by heat-rate curve, starts by category, operation, penalties; CO2; what stores are left with."""
+"""What a replay cost: fuel by heat-rate curve, starts by category, operation, penalties; CO2; stored energy."""
 
 from __future__ import annotations
 
