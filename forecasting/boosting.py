@@ -14,43 +14,53 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from forecasting.features import NAMES, Frame
-from forecasting.settings import ForecastSettings
+from forecasting.settings import ForecastSettings, Mode
 from gridcore.forecast import QUANTILES
+from gridcore.target import Kind
 
-ERROR_FADE_H = 3.0
-"""Time in which the anchor forgets the official series' present error [h]; the trees correct what is left."""
+FADE_H = 4.0
+"""Time in which the anchor forgets what telemetry says [h]; the trees correct what is left (2 to 6 h differ by 2 %)."""
 
 Floats = npt.NDArray[np.float64]
 
 
-def anchor(frame: Frame) -> Floats:
-    """What the trees start from, shape (issue times, targets, steps), share of size; 0 where nothing is known."""
-    column = {name: frame.features[..., NAMES.index(name)] for name in ("official_interpolated", "error_60", "lead_h")}
-    lag = frame.features[..., NAMES.index("lag_mean")]
-    error = np.nan_to_num(column["error_60"], nan=0.0) * np.exp(-column["lead_h"] / ERROR_FADE_H) * frame.sun
-    with_official = column["official_interpolated"] + error
-    last = np.where(np.isfinite(lag), lag, frame.persistence)
-    return np.nan_to_num(np.where(np.isfinite(with_official), with_official, last), nan=0.0)
+def anchor(frame: Frame, kind: Kind) -> Floats:
+    """What the trees start from, shape (issue times, targets, steps), share of size; 0 where nothing is known.
+
+    The official series, corrected by telemetry as far as that still says something: wind goes from its last value over
+    to the official series, whose ramps come at the wrong hour anyway; sun and load keep its shape and carry its error.
+    Without an official series, the mean of the last days.
+    """
+    official = _column(frame, "official_interpolated")
+    fade = np.exp(-_column(frame, "lead_h") / FADE_H)
+    is_wind = kind is Kind.WIND
+    correction = _column(frame, "last") - official if is_wind else _column(frame, "error_60") * frame.sun
+    corrected = official + np.nan_to_num(correction, nan=0.0) * fade
+    lag = _column(frame, "lag_mean")
+    spare = np.where(np.isfinite(lag), lag, frame.persistence)
+    return np.nan_to_num(np.where(np.isfinite(official), corrected, spare), nan=0.0)
 
 
-def fit_boosters(rows: Floats, residual: Floats, settings: ForecastSettings) -> list[lgb.Booster]:
+def fit_boosters(rows: Floats, residual: Floats, mode: Mode, settings: ForecastSettings) -> list[lgb.Booster]:
     """One booster for each of `settings.boosted_levels`.
 
     Args:
         rows: Features, shape (rows, features).
         residual: Truth minus anchor, shape (rows,), share of size.
-        settings: Trees, leaves, seed.
+        mode: Intraday or day-ahead.
+        settings: Trees, levels, seed.
     """
+    trees = settings.trees(mode)
     parameters: dict[str, object] = {
         "objective": "quantile",
-        "num_leaves": settings.leaves,
-        "learning_rate": settings.learning_rate,
-        "min_data_in_leaf": 40,
-        "feature_fraction": 0.7,
+        "num_leaves": trees.leaves,
+        "learning_rate": trees.learning_rate,
+        "min_data_in_leaf": trees.min_rows_in_leaf,
+        "feature_fraction": trees.feature_share,
         "bagging_fraction": 0.7,
         "bagging_freq": 1,
         "lambda_l2": 1.0,
-        "max_bin": 127,
+        "max_bin": 63,
         "seed": settings.seed,
         "num_threads": 1,
         "deterministic": True,
@@ -58,7 +68,7 @@ def fit_boosters(rows: Floats, residual: Floats, settings: ForecastSettings) -> 
         "verbosity": -1,
     }
     data = lgb.Dataset(rows, residual, feature_name=list(NAMES), params=parameters, free_raw_data=False)
-    return [lgb.train(parameters | {"alpha": level}, data, settings.trees) for level in settings.boosted_levels]
+    return [lgb.train(parameters | {"alpha": level}, data, trees.trees) for level in settings.boosted_levels]
 
 
 def predict_levels(boosters: Sequence[lgb.Booster], levels: Sequence[float], rows: Floats) -> Floats:
@@ -81,6 +91,10 @@ def to_text(boosters: Sequence[lgb.Booster]) -> list[str]:
 def from_text(texts: Sequence[str]) -> list[lgb.Booster]:
     """Boosters from their text."""
     return [lgb.Booster(model_str=text) for text in texts]
+
+
+def _column(frame: Frame, name: str) -> Floats:
+    return np.asarray(frame.features[..., NAMES.index(name)])
 
 
 def _interpolation(levels: tuple[float, ...]) -> Floats:

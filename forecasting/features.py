@@ -37,7 +37,7 @@ NAMES = (
     "lead_h", "last", "mean_15", "mean_30", "mean_60", "ramp_30", "ramp_60", "age_h",
     "official", "official_interpolated", "official_before_1h", "official_after_1h", "official_before_2h",
     "official_after_2h", "official_now", "error_15", "error_60", "kind_official", "kind_error_60", "kind_mean_60",
-    "lag_1", "lag_2", "lag_mean", "hour_sin", "hour_cos", "year_sin", "year_cos", "minute",
+    "lag_1", "lag_2", "lag_mean", "hour_sin", "hour_cos", "minute",
     "clear_sky", "cos_zenith", "clear_sky_now", "smart_persistence", "official_ratio",
     "is_weekend", "size",
 )  # fmt: skip
@@ -144,7 +144,6 @@ def build_frame(
     kind_weight = scale_mw[None, :, None]
     ratio_now = np.where(clear_now > LOW_SUN, recent["mean_60"] / np.maximum(clear_now, LOW_SUN), np.nan)
     hour = _hour(local.wall(valid))[:, None, :]
-    day = ((valid - valid.astype("datetime64[Y]")) / DAY)[:, None, :] * (2 * np.pi / 365.25)
     weekend = np.isin((local.wall(valid).astype("datetime64[D]").astype(np.int64) + 3) % 7, (5, 6))[:, None, :]
     age_h = recent["age_h"]
     columns: dict[str, Floats] = {
@@ -166,8 +165,6 @@ def build_frame(
         "lag_mean": mean_known(lags, 3),
         "hour_sin": np.sin(hour * (2 * np.pi / 24)),
         "hour_cos": np.cos(hour * (2 * np.pi / 24)),
-        "year_sin": np.sin(day),
-        "year_cos": np.cos(day),
         "minute": minute,
         "clear_sky": clear,
         "cos_zenith": cosine,

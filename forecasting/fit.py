@@ -107,7 +107,6 @@ def fit_models(
     sums: Sequence[Target],
     zone: ZoneInfo,
     settings: ForecastSettings,
-    curves: ProphetCurves,
 ) -> tuple[RegisteredModel, ...]:
     """Models of every kind and mode and of the sums, fitted as of `known.instant`.
 
@@ -119,8 +118,10 @@ def fit_models(
     measured: dict[Mode, list[Measured]] = {mode: [] for mode in Mode}
     for group in groups:
         history = read_history(known, group.targets, stretch.start, stretch.end + timedelta(hours=3), all_issues=True)
+        curves = ProphetCurves(zone, by_day=False)
+        prophets: dict[tuple[str, int], str] = {}
         for mode in Mode:
-            fitter = _KindFitter(group, history, mode, stretch, zone, settings, curves)
+            fitter = _KindFitter(group, history, mode, stretch, zone, settings, curves, prophets)
             model, seen = fitter.fit()
             registered.append(register(model, known.instant)[1])
             measured[mode].extend(seen)
@@ -172,7 +173,9 @@ class _KindFitter:
         zone: ZoneInfo,
         settings: ForecastSettings,
         curves: ProphetCurves,
+        fitted_prophets: dict[tuple[str, int], str],
     ) -> None:
+        self._fitted_prophets = fitted_prophets
         self._group, self._history, self._mode, self._stretch = group, history, mode, stretch
         self._zone, self._settings, self._curves = zone, settings, curves
         self._scale = load_scale(history, group.known_sizes, group.names)
@@ -212,8 +215,10 @@ class _KindFitter:
         if usable.sum() < MIN_ROWS:
             note = f"lightgbm left out: {int(usable.sum())} rows, wanted {MIN_ROWS}"
             return replace(model, notes=(*model.notes, note))
-        residual = (truth - anchor(frame))[usable]
-        return replace(model, boosters=tuple(fit_boosters(frame.features[usable], residual, self._settings)))
+        residual = (truth - anchor(frame, self._group.kind))[usable]
+        return replace(
+            model, boosters=tuple(fit_boosters(frame.features[usable], residual, self._mode, self._settings))
+        )
 
     def _with_prophets(self, model: KindModel, frame: Frame, truth: Floats, end: datetime) -> KindModel:
         """The model with a Prophet for each load, where the history is long enough."""
@@ -231,7 +236,10 @@ class _KindFitter:
             if days < wanted:
                 notes = (*notes, f"prophet left out for {name}: {days:.1f} days of history, wanted {wanted:g}")
                 continue
-            texts[name] = fit_prophet(self._history.start, load, self._zone, self._settings)
+            if (name, slots) not in self._fitted_prophets:
+                fitted = fit_prophet(self._history.start, load, self._zone, self._settings)
+                self._fitted_prophets[name, slots] = fitted
+            texts[name] = self._fitted_prophets[name, slots]
         if texts:
             points = self._curves.points(texts, frame, self._group.names)
             model = replace(model, errors={**model.errors, PROPHET: error_quantiles(points, truth, frame)})

@@ -69,7 +69,7 @@ class Forecaster:
         Raises:
             HistoryTooShortError: Less history than `settings.min_history_days` is known.
         """
-        return fit_models(known, self._groups, self._sums, self._zone, self._settings, self._curves)
+        return fit_models(known, self._groups, self._sums, self._zone, self._settings)
 
     def issue(self, known: Known, issue_time: datetime, mode: Mode | str, member: str = BLEND) -> Vintage:
         """One vintage of all targets and sums; never fails for want of history: see its `fallback_reason`.

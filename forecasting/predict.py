@@ -47,7 +47,7 @@ def member_quantiles(
 
 def boosted(model: KindModel, frame: Frame) -> Floats:
     """LightGBM's quantiles; NaN where neither a reading nor an official value is known."""
-    base = anchor(frame)
+    base = anchor(frame, model.kind)
     result = np.broadcast_to(base[..., None], (*base.shape, len(QUANTILES))).copy()
     asked = ~frame.is_down
     result[asked] += predict_levels(model.boosters, model.levels, frame.features[asked])
@@ -77,9 +77,9 @@ def needed_members(blends: Sequence[BlockBlend]) -> frozenset[str]:
 
 
 def load_scale(history: History, known_mw: dict[str, float], names: Sequence[str]) -> Floats:
-    """Size of targets that only history can tell (load): a robust maximum, 1 where none is known, shape (targets,) [MW].
+    """Size of targets that only history can tell (load): a robust maximum, shape (targets,) [MW].
 
-    The 99.5 % quantile of known periods times 1.05: a single spike must not shrink every other day.
+    The 99.5 % quantile of known periods times 1.05: a single spike must not shrink every other day. 1 where nothing is known.
     """
     sizes = np.ones(len(names))
     for row, name in enumerate(names):

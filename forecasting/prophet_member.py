@@ -64,9 +64,11 @@ class ProphetCurve:
     Args:
         text: JSON text of the model.
         zone: The grid's zone.
+        by_day: Compute each day apart; otherwise all missing days at once.
     """
 
-    def __init__(self, text: str, zone: ZoneInfo) -> None:
+    def __init__(self, text: str, zone: ZoneInfo, by_day: bool = True) -> None:
+        self._by_day = by_day
         self._model = model_from_json(text)
         self._zone = zone
         self._days: dict[int, Floats] = {}
@@ -76,18 +78,25 @@ class ProphetCurve:
         days = instants.astype("datetime64[D]").astype(np.int64)
         slot = ((instants - instants.astype("datetime64[D]")) // SLOT).astype(np.int64)
         unique, position = np.unique(days, return_inverse=True)
-        curves = np.stack([self._day(int(day)) for day in unique])
+        missing = [int(day) for day in unique if int(day) not in self._days]
+        for part in [[day] for day in missing] if self._by_day else [missing]:
+            self._compute(part)
+        curves = np.stack([self._days[int(day)] for day in unique])
         return np.asarray(curves[position.reshape(days.shape), slot])
 
-    def _day(self, day: int) -> Floats:
-        """One UTC day's 96 values: hourly means, drawn as a line between the middles of their hours."""
-        if day not in self._days:
-            start = np.datetime64(day, "D").astype("datetime64[us]")
-            instants = start + np.arange(-1, 25) * (4 * SLOT)
-            hourly = self._model.predict(pd.DataFrame({"ds": _wall(instants, self._zone)}))["yhat"].to_numpy(np.float64)
-            slots = (np.arange(96) + 0.5) / 4
+    def _compute(self, days: list[int]) -> None:
+        """The 96 values of each UTC day: hourly means, drawn as a line between the middles of their hours."""
+        if not days:
+            return
+        starts = np.array(days, dtype="datetime64[D]").astype("datetime64[us]")
+        instants = starts[:, None] + np.arange(-1, 25) * (4 * SLOT)
+        table = self._model.predict(pd.DataFrame({"ds": _wall(instants.reshape(-1), self._zone)}))
+        # Prophet sorts what it is asked; days overlap by their border hours, so values go back by their time.
+        value_of = dict(zip(table["ds"], table["yhat"].to_numpy(np.float64), strict=True))
+        slots = (np.arange(96) + 0.5) / 4
+        for day, row in zip(days, instants, strict=True):
+            hourly = [value_of[wall] for wall in _wall(row, self._zone)]
             self._days[day] = np.interp(slots, np.arange(-1, 25) + 0.5, hourly)
-        return self._days[day]
 
 
 def _wall(instants: Instants, zone: ZoneInfo) -> list[pd.Timestamp]:
