@@ -2,8 +2,8 @@
 
 SQLite in WAL mode: one process writes while others read, and a commit survives `kill -9` of the writer. Under the
 default `synchronous=NORMAL` the log is synced at checkpoints alone, so that a loss of power may take back the newest
-commits, always whole and from the end; the offsets go back with the rows, and the feed delivers them again. `FULL` syncs at each
-commit.
+commits, always whole and from the end; the offsets go back with the rows, and the feed delivers them again. `FULL`
+syncs at each commit.
 """
 
 from __future__ import annotations

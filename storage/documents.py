@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
@@ -65,13 +65,13 @@ def documents_of(decision: Decision) -> tuple[Document, ...]:
     return (*vintages, *plans, Document(SETPOINT, 0, f"setpoint-{stamp}", "", encode_table(decision.setpoints)))
 
 
-def content_sha256(decision: Decision, documents: Sequence[Document]) -> str:
-    """Hash of all that a decision says."""
-    digest = hashlib.sha256(decision.issue_time.isoformat().encode())
+def content_sha256(issue_time: datetime, documents: Sequence[Document], checkpoint: bytes) -> str:
+    """Hash of all that a decision says; the documents are sorted by kind and place."""
+    digest = hashlib.sha256(issue_time.astimezone(UTC).isoformat().encode())
     for document in documents:
         digest.update(f"|{document.kind}|{document.place}|{document.message_id}|".encode())
         digest.update(document.content)
-    digest.update(decision.checkpoint)
+    digest.update(checkpoint)
     return digest.hexdigest()
 
 

@@ -26,7 +26,7 @@ from storage.database import DATABASE_FILE, connect, told_apart, written
 from storage.documents import TOPICS, Document, content_sha256, documents_of
 from storage.embedded_known import EmbeddedKnown
 from storage.history import History, Intake
-from storage.segments import SEGMENT_FOLDER
+from storage.segments import SEGMENT_FOLDER, sweep
 
 
 class EmbeddedStore:
@@ -105,7 +105,10 @@ class EmbeddedStore:
             BrokenInvariantError: Another decision of that issue time was published.
         """
         documents = documents_of(decision)
-        sha256, issue_time = content_sha256(decision, documents), micros(decision.issue_time)
+        sha256, issue_time = (
+            content_sha256(decision.issue_time, documents, decision.checkpoint),
+            micros(decision.issue_time),
+        )
         with self._transaction():
             query = "SELECT sha256 FROM decision WHERE issue_time = ?"
             found = self._connection.execute(query, (issue_time,)).fetchone()
@@ -137,13 +140,18 @@ class EmbeddedStore:
             kept = self._models[name] = RegisteredModel(name, instant_of(fitted_as_of), model_id, payload)
         return kept
 
-    def seal(self, before: datetime) -> list[str]:
-        """Move readings and official values of periods before an instant into segments; gives the files' names."""
+    def seal(self, before: datetime) -> int:
+        """Move readings and official values of periods before an instant into segments; gives the number of readings.
+
+        Files that a broken write left behind are swept up.
+        """
         with self._transaction():
-            sealed = [history.seal(micros(before)) for history in (self.readings, self.official)]
+            sweep(self._connection, self.path)
+            moved = self.readings.seal(micros(before))
+            self.official.seal(micros(before))
             self._connection.execute(_ADD_TO_TALLY, ("generation", 1))
         self.refresh(anew=True)
-        return [segment.file for segment in sealed if segment is not None]
+        return moved
 
     def close(self) -> None:
         """Release files and connections."""

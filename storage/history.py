@@ -63,7 +63,7 @@ class History:
     """
 
     def __init__(self, connection: sqlite3.Connection, store: Path, kind: str) -> None:
-        self._connection, self._store, self._kind = connection, store, kind
+        self._connection, self._store, self.kind = connection, store, kind
         self._decoded: OrderedDict[str, Run] = OrderedDict()
         self.load()
 
@@ -78,11 +78,11 @@ class History:
     def catch_up(self) -> None:
         """Add what another process has appended; after a seal `load` is wanted instead."""
         query = "SELECT name, site, quantity, unit, newest FROM series WHERE kind = ? ORDER BY number"
-        rows = self._connection.execute(query, (self._kind,)).fetchall()
+        rows = self._connection.execute(query, (self.kind,)).fetchall()
         self._learn([Label(*row[:4]) for row in rows[len(self.labels) :]])
         self._newest = np.array([row[4] for row in rows], dtype=np.int64)
-        self.segments = manifest(self._connection, self._kind)
-        log = f"SELECT {_COLUMNS}, seq FROM {self._kind} WHERE seq > ? ORDER BY seq"
+        self.segments = manifest(self._connection, self.kind)
+        log = f"SELECT {_COLUMNS}, seq FROM {self.kind} WHERE seq > ? ORDER BY seq"
         rows = self._connection.execute(log, (self._last_seq,)).fetchall()
         if rows:
             self._hot.add(_to_claims(rows))
@@ -100,7 +100,7 @@ class History:
         np.maximum.at(raised, sifted.kept.series, sifted.kept.valid_time)
         self._write_series(labels, raised, newest)
         if len(sifted.kept) >= SEGMENT_ROWS:
-            segment = write_segment(self._store, self._kind, sifted.kept, self._names(labels))
+            segment = write_segment(self._store, self.kind, sifted.kept, self._names(labels))
             add_to_manifest(self._connection, segment)
             return Intake(labels, sifted, raised, self._last_seq, segment)
         last_seq = self._append(sifted.kept)
@@ -141,22 +141,27 @@ class History:
                 found.append(earliest_valid_time(self._run_of(segment).claims, instant))
         return min((valid_time for valid_time in found if valid_time is not None), default=None)
 
-    @property
-    def hot_rows(self) -> int:
-        """Rows of the log."""
-        return len(self._hot)
+    def hot_claims(self) -> Claims:
+        """The claims of the log."""
+        return concat([run.claims for run in self._hot.runs])
 
-    def seal(self, before: int) -> Segment | None:
-        """Move the log's claims with valid_time before an instant [us] into a segment; runs inside a transaction."""
-        claims = concat([run.claims for run in self._hot.runs])
+    def seal(self, before: int) -> int:
+        """Move the log's claims with valid_time before an instant [us] into a segment; runs inside a transaction.
+
+        The columns in memory are to be loaded anew afterwards.
+
+        Returns:
+            Number of claims in the segment.
+        """
+        claims = self.hot_claims()
         old = claims.take(claims.valid_time < before)
         if not len(old):
-            return None
+            return 0
         sealed = sift(no_claims(), old).kept
-        segment = write_segment(self._store, self._kind, sealed, self._names(()))
+        segment = write_segment(self._store, self.kind, sealed, self._names(()))
         add_to_manifest(self._connection, segment)
-        self._connection.execute(f"DELETE FROM {self._kind} WHERE valid_time < ?", (before,))
-        return segment
+        self._connection.execute(f"DELETE FROM {self.kind} WHERE valid_time < ?", (before,))
+        return segment.rows
 
     def _names(self, new: Sequence[Label]) -> list[str]:
         return [label.name for label in (*self.labels, *new)]
@@ -188,19 +193,19 @@ class History:
         return gather(self._runs(start, end), series, start, end, 2**62)[0]
 
     def _write_series(self, labels: Sequence[Label], raised: Int64s, newest: Int64s) -> None:
-        rows = [(self._kind, label.name, label.site, label.quantity, label.unit, NEVER) for label in labels]
+        rows = [(self.kind, label.name, label.site, label.quantity, label.unit, NEVER) for label in labels]
         insert = "INSERT INTO series (kind, name, site, quantity, unit, newest) VALUES (?, ?, ?, ?, ?, ?)"
         self._connection.executemany(insert, rows)
         names = self._names(labels)
         changed = np.flatnonzero(raised > newest).tolist()
-        moved = [(int(raised[number]), self._kind, names[number]) for number in changed]
+        moved = [(int(raised[number]), self.kind, names[number]) for number in changed]
         self._connection.executemany("UPDATE series SET newest = ? WHERE kind = ? AND name = ?", moved)
 
     def _append(self, claims: Claims) -> int:
         columns = (claims.series, claims.valid_time, claims.version, claims.available_at, claims.value, claims.quality)
-        insert = f"INSERT INTO {self._kind} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+        insert = f"INSERT INTO {self.kind} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
         self._connection.executemany(insert, zip(*(column.tolist() for column in columns), strict=True))
-        return int(self._connection.execute(f"SELECT max(seq) FROM {self._kind}").fetchone()[0])
+        return int(self._connection.execute(f"SELECT max(seq) FROM {self.kind}").fetchone()[0])
 
     def _runs(self, start: int, end: int, instant: int = 2**62) -> list[Run]:
         """Runs that can hold claims with valid_time in [start, end) and available_at <= instant."""

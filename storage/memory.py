@@ -118,7 +118,7 @@ class MemoryStore:
 
     def publish(self, decision: Decision) -> None:
         """Keep a decision; the same again is a no-op, another of that issue time `BrokenInvariantError`."""
-        sha256 = content_sha256(decision, documents_of(decision))
+        sha256 = content_sha256(decision.issue_time, documents_of(decision), decision.checkpoint)
         found, _ = self.decisions.setdefault(decision.issue_time, (sha256, decision))
         if found != sha256:
             instant = decision.issue_time.isoformat()

@@ -41,7 +41,9 @@ def pending(store: EmbeddedStore, limit: int) -> tuple[Message, ...]:
                FROM outbox o JOIN document USING (issue_time, kind, place)
                WHERE is_sent = 0 ORDER BY seq LIMIT ?"""
     found = store.rows(query, (limit,))
-    return tuple(Message(name, topic, instant_of(at), document_rows(kind, body)) for name, topic, at, kind, body in found)
+    return tuple(
+        Message(name, topic, instant_of(at), document_rows(kind, body)) for name, topic, at, kind, body in found
+    )
 
 
 def pending_count(store: EmbeddedStore) -> int:
@@ -57,5 +59,7 @@ def mark_sent(store: EmbeddedStore, message_ids: Sequence[str]) -> None:
     """
     for message_id in message_ids:
         if not store.rows("SELECT 1 FROM outbox WHERE message_id = ?", (message_id,)):
-            raise BrokenInvariantError("no such message in the outbox", got=message_id, wanted="an id that `pending` gave")
+            raise BrokenInvariantError(
+                "no such message in the outbox", got=message_id, wanted="an id that `pending` gave"
+            )
     store.execute("UPDATE outbox SET is_sent = 1 WHERE message_id = ?", [(message_id,) for message_id in message_ids])

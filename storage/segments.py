@@ -75,23 +75,10 @@ def write_segment(store: Path, kind: str, claims: Claims, names: Sequence[str]) 
     folder = store / SEGMENT_FOLDER
     folder.mkdir(exist_ok=True)
     partial = folder / f"{kind}.partial"
-    version_type = pa.int64() if kind == "reading" else TIMESTAMP
-    series, valid_time, version, available_at, value, quality = (
-        pa.array(getattr(claims, f.name)) for f in fields(claims)
-    )
-    arrays = [
-        pa.DictionaryArray.from_arrays(series, pa.array(names, pa.string())),
-        valid_time.view(TIMESTAMP),
-        version.view(version_type),
-        available_at.view(TIMESTAMP),
-        value,
-        quality,
-    ]
     columns = COLUMNS[kind]
-    table = pa.Table.from_arrays(arrays, names=list(columns))
     try:
         pq.write_table(
-            table,
+            claim_table(kind, claims, names),
             partial,
             row_group_size=ROW_GROUP_ROWS,
             compression="zstd",
@@ -110,6 +97,22 @@ def write_segment(store: Path, kind: str, claims: Claims, names: Sequence[str]) 
     valid, available = claims.valid_time, claims.available_at
     ends = (int(valid.min()), int(valid.max()), int(available.min()), int(available.max()))
     return Segment(path.name, kind, len(claims), sha256, *ends)
+
+
+def claim_table(kind: str, claims: Claims, names: Sequence[str]) -> pa.Table:
+    """Claims as a table with a segment's columns; `names` holds the name of each series number."""
+    series, valid_time, version, available_at, value, quality = (
+        pa.array(getattr(claims, f.name)) for f in fields(claims)
+    )
+    arrays = [
+        pa.DictionaryArray.from_arrays(series, pa.array(names, pa.string())),
+        valid_time.view(TIMESTAMP),
+        version if kind == "reading" else version.view(TIMESTAMP),
+        available_at.view(TIMESTAMP),
+        value,
+        quality,
+    ]
+    return pa.Table.from_arrays(arrays, names=list(COLUMNS[kind]))
 
 
 def read_segment(store: Path, segment: Segment, numbers: Mapping[str, int]) -> Claims:

@@ -1,4 +1,4 @@
-"""What the store's tests put in and ask for: batches and decisions of a tiny grid, and all answers of a store at an instant."""
+"""What the store's tests put in and ask for: batches and decisions of a tiny grid, and all answers at an instant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The laws of a store, for every adapter of the port: in memory, embedded, embedded with segments, and reopened each time."""
+"""The laws of a store, for every adapter of the port, and for the embedded one cut into the smallest pieces."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -50,7 +51,7 @@ def in_memory() -> Iterator[Store]:
 
 
 @contextmanager
-def embedded() -> Iterator[Store]:
+def embedded() -> Iterator[EmbeddedStore]:
     with TemporaryDirectory() as folder:
         store = EmbeddedStore(Path(folder) / "store")
         yield store
@@ -58,7 +59,7 @@ def embedded() -> Iterator[Store]:
 
 
 @contextmanager
-def embedded_in_pieces() -> Iterator[Store]:
+def embedded_in_pieces() -> Iterator[EmbeddedStore]:
     """Every batch of three claims or more becomes a segment, runs are merged all the time, no segment stays decoded."""
     small = [patch.object(history, "SEGMENT_ROWS", 3), patch.object(runs, "TAIL_ROWS", 2)]
     with small[0], small[1], patch.object(history, "CACHED_ROWS", 1), embedded() as store:
@@ -108,10 +109,10 @@ class Alternating:
             store.close()
 
 
-STORES = {"memory": in_memory, "embedded": embedded, "in pieces": embedded_in_pieces, "two processes": two_embedded}
+STORES = {"memory": in_memory, "embedded": embedded, "in pieces": embedded_in_pieces, "two connections": two_embedded}
 
 
-@pytest.fixture(scope="module", params=STORES.values(), ids=STORES.keys())
+@pytest.fixture(scope="module", params=list(STORES.values()), ids=list(STORES))
 def new_store(request: pytest.FixtureRequest) -> Any:
     return request.param
 
@@ -162,7 +163,7 @@ def batches_of(rows: Sequence[tuple[str, Any]], cuts: Sequence[int], offset: int
     """The rows cut into batches at some places."""
     edges = [0, *sorted(cut % (len(rows) + 1) for cut in cuts), len(rows)]
     made = []
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         kinds = {kind: [row for k, row in rows[first:last] if k == kind] for kind in "rox"}
         made.append(batch(offset, kinds["r"], kinds["o"], kinds["x"]))
         offset = made[-1].next_offset

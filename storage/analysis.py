@@ -1,0 +1,90 @@
+"""Analysis: the store's history as SQL views in an in-memory DuckDB, which reads the segments where they lie.
+
+For questions that look at all of history: exports, checks, an analyst's own query. A tick's reads take the columns in
+memory instead, which are several times as fast. The law of `storage.claims` stands here a second time, as SQL; a test
+holds the two against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from gridcore.reading import Quality
+from storage.claims import IMPLAUSIBLE
+from storage.columns import Label
+from storage.embedded import EmbeddedStore
+from storage.history import History
+from storage.segments import COLUMNS, SEGMENT_FOLDER, claim_table
+
+_CLAIMS = """
+CREATE VIEW {kind}_claim AS
+    SELECT {name}, valid_time, {version}, {value}, min(available_at) AS available_at,
+           arg_min(quality, (available_at, quality)) AS quality
+    FROM {kind}_log GROUP BY {name}, valid_time, {version}, {value}
+"""
+"""Each claim once, with the earliest it was had."""
+
+_RANKED = """
+CREATE VIEW ranked_{kind} AS
+    SELECT *, row_number() OVER (
+               PARTITION BY {name}, valid_time
+               ORDER BY {version} DESC, isfinite({value}) AND quality & {implausible} = 0 DESC,
+                        CASE WHEN isnan({value}) THEN '-infinity'::DOUBLE ELSE {value} END DESC
+           ) AS place,
+           count(*) OVER (PARTITION BY {name}, valid_time, {version}) > 1 AS is_contested
+    FROM {kind}_claim
+"""
+"""Each claim with its place in its cell; 1 is the current one."""
+
+_READINGS = f"""
+CREATE VIEW reading AS
+    SELECT available_at, valid_time, site, channel, quantity, value, unit, revision::INTEGER AS revision,
+           CASE WHEN is_contested THEN quality | {int(Quality.CONFLICT)} ELSE quality END AS quality, place
+    FROM ranked_reading JOIN label USING (channel)
+"""
+"""`READING_SCHEMA` and each reading's place; `WHERE place = 1` gives the current readings."""
+
+
+@contextmanager
+def analysis_of(store: EmbeddedStore) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB with the views `reading`, `reading_claim`, `official_claim`, `ranked_official`, of all that is stored.
+
+    It shows the store as it is now; what is stored later is not in it.
+    """
+    store.refresh()
+    connection = duckdb.connect(config={"threads": 1})
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("label", _labels(store.readings.labels))
+        for history in (store.readings, store.official):
+            _add_log(connection, store, history)
+            name, _, version, _, value, _ = COLUMNS[history.kind]
+            words = {"kind": history.kind, "name": name, "version": version, "value": value, "implausible": IMPLAUSIBLE}
+            for view in (_CLAIMS, _RANKED):
+                connection.execute(view.format(**words))
+        connection.execute(_READINGS)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _add_log(connection: duckdb.DuckDBPyConnection, store: EmbeddedStore, history: History) -> None:
+    """The view KIND_log: all claims as they were written, some of them twice."""
+    names = [label.name for label in history.labels]
+    connection.register(f"hot_{history.kind}", claim_table(history.kind, history.hot_claims(), names))
+    files = [str(store.path / SEGMENT_FOLDER / segment.file) for segment in history.segments]
+    parts = [f"SELECT * FROM hot_{history.kind}"]
+    if files:
+        quoted = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        parts.append(f"SELECT * FROM read_parquet([{quoted}])")
+    connection.execute(f"CREATE VIEW {history.kind}_log AS {' UNION ALL BY NAME '.join(parts)}")
+
+
+def _labels(labels: list[Label]) -> pa.Table:
+    words = ("name", "site", "quantity", "unit")
+    columns = [pa.array([getattr(label, word) for label in labels], pa.string()) for word in words]
+    return pa.Table.from_arrays(columns, names=["channel", *words[1:]])

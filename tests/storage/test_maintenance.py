@@ -1,0 +1,127 @@
+"""The store's care: a check finds what was altered, seal and export lose nothing, migrations go step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from gridcore.errors import BadInputError
+from gridcore.ports import DeadLetter, RegisteredModel
+from gridcore.reading import READING_SCHEMA
+from storage import maintenance
+from storage.embedded import EmbeddedStore
+from tests.contracts.store_content import NEVER_REACHED, answers, batch, decision, minutes, official, reading, rows_of
+from tests.storage.telemetry import telemetry_batch
+
+DAY = 1440
+
+
+def filled(path: Path) -> EmbeddedStore:
+    """Three days of hot readings with a revision and a conflict; a segment; a letter, a model, a decision."""
+    store = EmbeddedStore(path)
+    store.accept(telemetry_batch("plant/0", 100, 0, 300), ())
+    rows = [reading("1/load", at, at, at + 6) for at in (0, DAY, 2 * DAY)]
+    rows += [reading("1/load", 0, 7.0, 9, 1), reading("1/load", 0, 8.0, 9, 1), reading("1/load", 0, 0.0, 9)]
+    letter = DeadLetter(minutes(1), "test/0", 6, "unknown_channel", "X", b"\xff\x00")
+    store.accept(batch(0, rows, [official("W1", at, 1.0, 0, 0) for at in (0, 3 * DAY)]), (letter,))
+    store.register(RegisteredModel("wind/intraday", minutes(0), "m", b"model"))
+    store.publish(decision(0))
+    return store
+
+
+def test_a_sound_store_has_no_findings(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    assert maintenance.check(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (
+            "DELETE FROM reading WHERE valid_time = (SELECT max(valid_time) FROM reading)",
+            ("current", "30002", "30003"),
+        ),
+        (
+            "INSERT INTO reading SELECT seq + 100, series, valid_time, version + 9, 0, 1.0, 0 FROM reading LIMIT 1",
+            ("revised",),
+        ),
+        ("DELETE FROM dead_letter", ("dead letters", "0", "1")),
+        ("UPDATE tally SET amount = amount + 1 WHERE name = 'received'", ("received",)),
+        ("UPDATE decision SET checkpoint = x'00'", ("decision of 2020-04-18T08:00",)),
+        ("UPDATE document SET content = x'00' WHERE kind = 'plan'", ("decision of 2020-04-18T08:00",)),
+        ("DELETE FROM outbox WHERE seq = 1", ("decision of 2020-04-18T08:00",)),
+        ("UPDATE model SET payload = x'00'", ("wind/intraday", "2020-04-18T08:00")),
+        ("UPDATE segment SET sha256 = 'f'", ("segment", "wanted f")),
+    ],
+)
+def test_a_check_finds_what_was_altered_behind_the_stores_back(
+    tmp_path: Path, damage: str, words: tuple[str, ...]
+) -> None:
+    with closing(filled(tmp_path)) as store:
+        store.rows(damage)
+    text = "\n".join(str(finding) for finding in maintenance.check(tmp_path))
+    assert all(word in text for word in words), text
+
+
+def test_a_seal_moves_closed_days_and_changes_no_answer(tmp_path: Path) -> None:
+    with closing(filled(tmp_path)) as store:
+        before = [answers(store.known_at(minutes(at))) for at in (5, 8, 9, 5 * DAY)]
+        assert len(store.readings.hot_claims()) == 5
+    orphan = tmp_path / "segments" / "reading-broken.parquet"
+    orphan.write_bytes(b"left by a broken write")
+    assert maintenance.seal(tmp_path) == 4
+    assert not orphan.exists()
+    with closing(EmbeddedStore(tmp_path)) as store:
+        assert [answers(store.known_at(minutes(at))) for at in (5, 8, 9, 5 * DAY)] == before
+        assert len(store.readings.hot_claims()) == 1
+        assert store.accept(batch(6, [reading("1/load", 0, 7.0, 99, 1)]), ()).duplicate == 1
+    assert maintenance.seal(tmp_path) == 0
+    assert maintenance.check(tmp_path) == []
+
+
+def test_a_reader_sees_the_same_before_and_after_another_process_seals(tmp_path: Path) -> None:
+    with closing(filled(tmp_path)) as reader:
+        before = answers(reader.known_at(NEVER_REACHED))
+        maintenance.seal(tmp_path)
+        assert answers(reader.known_at(NEVER_REACHED)) == before
+
+
+def test_an_export_holds_every_reading_once(tmp_path: Path) -> None:
+    filled(tmp_path / "store").close()
+    maintenance.export(tmp_path / "store", tmp_path / "out")
+    tables = {path.stem: pq.read_table(path) for path in sorted((tmp_path / "out").iterdir())}
+    assert sorted(tables) == ["dead_letters", "offsets", "readings", "revisions"]
+    assert tables["readings"].schema == tables["revisions"].schema == READING_SCHEMA
+    # 30,000 of the plant and three periods of the load; below the winner 8.0 stand 7.0 and the first revision.
+    assert tables["readings"].num_rows == 30_003
+    load = [row for row in tables["readings"].to_pylist() if row["channel"] == "1/load"]
+    assert [(row["value"], row["revision"]) for row in load] == [(8.0, 1), (DAY, 0), (2 * DAY, 0)]
+    assert [(row["value"], row["revision"]) for row in tables["revisions"].to_pylist()] == [(7.0, 1), (0.0, 0)]
+    assert tables["dead_letters"].to_pylist()[0]["payload"] == b"\xff\x00"
+    offsets = [{"source": "plant/0", "next_offset": 30_000}, {"source": "test/0", "next_offset": 6}]
+    assert tables["offsets"].to_pylist() == offsets
+
+
+def test_an_export_of_an_empty_store_has_the_files_and_no_rows(tmp_path: Path) -> None:
+    EmbeddedStore(tmp_path / "store").close()
+    maintenance.export(tmp_path / "store", tmp_path / "out")
+    assert [rows_of(pq.read_table(path)) for path in (tmp_path / "out").iterdir()] == [[]] * 4
+
+
+def test_a_migration_takes_each_step_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(tmp_path).close()
+    assert maintenance.migrate(tmp_path) == 1
+    monkeypatch.setattr(maintenance, "SCHEMA_VERSION", 2)
+    monkeypatch.setitem(maintenance.MIGRATIONS, 1, "CREATE TABLE note (words TEXT); INSERT INTO note VALUES ('kept')")
+    assert [maintenance.migrate(tmp_path) for _ in range(2)] == [2, 2]
+
+
+@pytest.mark.parametrize("care", [maintenance.check, maintenance.seal, maintenance.migrate])
+def test_where_there_is_no_store_none_is_made(tmp_path: Path, care: Callable[[Path], object]) -> None:
+    with pytest.raises(BadInputError, match="no store"):
+        care(tmp_path)
+    assert list(tmp_path.iterdir()) == []
