@@ -17,7 +17,7 @@ from pipeline.cli_stream import store_commands, stream_commands
 
 app = typer.Typer(
     name="xiaona",
-    help="消纳: forecast wind, sun and load; dispatch the grid so that as much renewable power as possible is absorbed.",
+    help="消纳: forecast wind, sun and load; dispatch so that as much renewable power as possible is absorbed.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -94,14 +94,19 @@ def forecast(
     grid: Grid = None,
     recording: Recording = None,
     backtest: Annotated[bool, typer.Option("--backtest", help="Measure accuracy open loop over the days.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Parquet file for every target and quantile of a forecast.")] = None,
     as_json: Json = False,
 ) -> None:
     """Forecast a day as of its day-ahead gate, or measure accuracy over days (--backtest)."""
-    from pipeline.forecast_command import run_backtest, show_forecast
+    from pipeline.backtest_command import run_backtest
+    from pipeline.forecast_command import show_forecast
     from pipeline.replay import open_source
 
     source = open_source(grid, recording)
-    (run_backtest if backtest else show_forecast)(source, parse_day(start), days, as_json)
+    if backtest:
+        run_backtest(source, parse_day(start), days, as_json)
+    else:
+        show_forecast(source, parse_day(start), out, as_json)
 
 
 @app.command()

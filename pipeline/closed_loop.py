@@ -7,7 +7,7 @@ really flowed. The recording's delays, gaps, repetitions and corrections stay as
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -28,6 +28,12 @@ from pipeline.realised_log import RealisedLog
 
 PLANT_SOURCE = "plant"
 """Source name of the plant's own readings; an offset is a count of its steps."""
+
+STEP = "step"
+"""Column of the plant's step number in a checkpoint."""
+
+PENDING_SCHEMA = READING_SCHEMA.append(pa.field(STEP, pa.int64()))
+"""Readings on their way, in a checkpoint."""
 
 KEPT_PERIODS = 4
 """Setpoints older than this many periods have run out and can't be in force."""
@@ -92,13 +98,17 @@ class ClosedLoopFeed:
         self._setpoints = pa.concat_tables([kept, setpoints])
 
     def checkpoint(self) -> bytes:
-        """Number of steps made, and the plant's state."""
-        return self._steps.to_bytes(8, "big") + self._plant.to_bytes()
+        """Number of steps made, the plant's state, and the readings that are still on their way."""
+        plant = self._plant.to_bytes()
+        head = self._steps.to_bytes(8, "big") + len(plant).to_bytes(8, "big")
+        return head + plant + _packed(self._pending)
 
     def restore(self, checkpoint: bytes, setpoints: pa.Table, due: datetime) -> None:
         """Continue after the tick at `due`, with the setpoints issued until then."""
         self._steps = int.from_bytes(checkpoint[:8], "big")
-        self._plant.restore(checkpoint[8:])
+        end = 16 + int.from_bytes(checkpoint[8:16], "big")
+        self._plant.restore(checkpoint[16:end])
+        self._pending = _unpacked(checkpoint[end:])
         self._setpoints = setpoints
         self._remember(self._log.read("asset", due))
 
@@ -144,3 +154,20 @@ class ClosedLoopFeed:
                 start = int(starts[row])
                 sizes = [of_channel.get(start + k * step, 0.0) for k in range(self._steps_a_reading)]
                 values[row] -= sum(sizes) / self._steps_a_reading
+
+
+def _packed(pending: Iterable[tuple[int, pa.Table]]) -> bytes:
+    """Steps and their readings as one Arrow stream."""
+    tables = [table.append_column(STEP, pa.repeat(pa.scalar(number), len(table))) for number, table in pending]
+    whole = pa.concat_tables(tables) if tables else PENDING_SCHEMA.empty_table()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, PENDING_SCHEMA) as writer:
+        writer.write_table(whole.cast(PENDING_SCHEMA).combine_chunks())
+    return bytes(sink.getvalue())
+
+
+def _unpacked(content: bytes) -> deque[tuple[int, pa.Table]]:
+    whole = pa.ipc.open_stream(content).read_all()
+    numbers = sorted(pc.unique(whole.column(STEP)).to_pylist())
+    parts = (whole.filter(pc.equal(whole.column(STEP), number)).drop_columns(STEP) for number in numbers)
+    return deque(zip(numbers, parts, strict=True))

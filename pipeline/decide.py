@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import numpy as np
-from dispatch.commit import commit, recommit
 
+from dispatch.commit import commit, recommit
 from dispatch.economic import EconomicDispatch
 from dispatch.outlook import Outlook, outlook_from
 from dispatch.setpoints import setpoints_of
@@ -139,7 +139,9 @@ class Desk:
         return vintage, commit(self.network, outlook, state, self.settings)
 
     def _wants_quick_units(self, plan: Plan, tick: Tick) -> bool:
-        """Quick units are committed anew, hourly at most, when the dispatch ran out of means or into a surplus."""
+        """Quick units are committed anew when load would be shed, and hourly at most for reserve or absorption."""
+        if any(s.kind == "shed" and s.size_mw > SLACK_TOLERANCE_MW for s in plan.slacks):
+            return True
         if self.last_recommit is not None and tick.due - self.last_recommit < timedelta(hours=1):
             return False
         short = any(s.size_mw > SLACK_TOLERANCE_MW for s in plan.slacks)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from gridcore.forecast import QUANTILES, Vintage
 from gridcore.network import Network
@@ -34,12 +35,12 @@ class Oracle:
         network: Network,
         targets: Sequence[Target],
         sums: Sequence[Target],
-        readings: object,
+        readings: pa.Table,
         start: datetime,
         end: datetime,
     ) -> None:
         self._network, self._targets, self._sums, self._start = network, tuple(targets), tuple(sums), start
-        matrix = to_matrix(readings, [target.channel for target in targets], start, end, PERIOD)  # type: ignore[arg-type]
+        matrix = to_matrix(readings, [target.channel for target in targets], start, end, PERIOD)
         self._truth = _bridged(matrix)
 
     def issue(self, known: Known, issue_time: datetime, mode: str) -> Vintage:

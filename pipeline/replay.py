@@ -21,7 +21,7 @@ from gridcore.ports import GridSource
 from gridcore.timeline import PERIOD, PLANT_PERIOD, TIMESTAMP, day_start, to_numpy
 from ingest.catalogue import open_grid
 from ingest.grid_directory import export_grid_tables
-from pipeline.export import write_manifest
+from pipeline.export import write_manifest, write_table
 from pipeline.phase import Phase, PhaseResult, Recorded, run_phase, tick_count
 from pipeline.provenance import code_sha256, versions
 from pipeline.row_export import RowFigures
@@ -92,6 +92,7 @@ def replay(settings: ReplaySettings, work: Path, progress: Progress | None = Non
     stages["rows"] = perf_counter() - began - sum(stages.values())
     progress.stage("check", 0)
     export_grid_tables(source.network, out / "grid")
+    write_table(source.outages(start, end), out / "grid" / "outages.parquet")
     summary = _summary(settings, source, (start, end), data_sha256, warm, results)
     write_manifest(out, _manifest(summary))
     _add_violations(summary, out)

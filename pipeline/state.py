@@ -76,8 +76,8 @@ def _on_and_hours(
             filled[row, column] = filled[row, column - 1] if quarter is None else float(of_unit[quarter][1])
     last_seen = np.maximum.accumulate(np.where(np.isfinite(filled), np.arange(len(times)), -1), axis=1)
     known_mask = last_seen >= 0
-    on = np.take_along_axis(np.nan_to_num(filled), np.maximum(last_seen, 0), axis=1) > 0.5
-    differs = (on != on[:, -1:]) | ~known_mask
+    on = np.asarray(np.take_along_axis(np.nan_to_num(filled), np.maximum(last_seen, 0), axis=1) > 0.5)
+    differs = np.asarray((on != on[:, -1:]) | ~known_mask)
     run = np.where(differs.any(axis=1), np.argmax(differs[:, ::-1], axis=1), len(times))
     reached_unknown = ~known_mask[np.arange(len(run)), np.maximum(len(times) - 1 - run, 0)] | (run == len(times))
     hours = np.where(reached_unknown, np.inf, run * (PLANT_PERIOD / timedelta(hours=1)))
