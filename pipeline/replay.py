@@ -14,13 +14,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from ingest.recording import read_recording
 
 from gridcore.errors import BadInputError
 from gridcore.ports import GridSource
 from gridcore.timeline import PERIOD, PLANT_PERIOD, TIMESTAMP, day_start, to_numpy
 from ingest.catalogue import open_grid
 from ingest.grid_directory import export_grid_tables
+from ingest.recording import read_recording
 from pipeline.export import write_manifest, write_table
 from pipeline.phase import Phase, PhaseResult, Recorded, run_phase, tick_count
 from pipeline.provenance import code_sha256, versions

@@ -67,7 +67,8 @@ def _on_and_hours(
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
     """On/off and hours since the last switch at `begins`, of the committed units; inf where none is remembered."""
     times = periods_between(start, begins, PLANT_PERIOD)
-    known_until = status.shape[1] - int(np.argmax(np.isfinite(status).any(axis=0)[::-1]))
+    seen = np.asarray(np.isfinite(status).any(axis=0))
+    known_until = status.shape[1] - int(np.argmax(seen[::-1]))
     filled = status.copy()
     period = np.timedelta64(PERIOD)
     for column in range(known_until, len(times)):
