@@ -1,0 +1,216 @@
+"""Rules of the validator: output limits, ramps, minimum up and down times, and stored energy, by asset and period."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gridcore.asset import COMMITTED, CURTAILABLE, Asset, Technology
+from gridcore.network import Network
+from gridcore.plan import Slack
+from gridcore.state import GridState
+from gridcore.timeline import Instants
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+TOLERANCE_MW = 1e-4
+"""A hundred watts: a thousand times the solver's tolerance, far below what a meter resolves."""
+
+TOLERANCE_H = 1e-6
+"""Rounding of times."""
+
+GIVEN = frozenset({Technology.HYDRO, Technology.ROOFTOP_PV})
+"""Technologies whose output is what is available."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A broken rule, by period number."""
+
+    rule: str
+    """What is broken."""
+
+    place: str
+    """Asset, branch or bus."""
+
+    period: int
+    """Period of the sheet."""
+
+    got: float
+    """What the plan has."""
+
+    wanted: float
+    """The limit."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A plan in the network's order (assets, then DC lines) and in the periods of its decision."""
+
+    network: Network
+    """The grid."""
+
+    valid_time: Instants
+    """Period starts, shape (periods,)."""
+
+    step_h: Floats
+    """Period lengths, shape (periods,) [h]."""
+
+    is_on: Bools
+    """Shape (assets + DC lines, periods), as all that follow."""
+
+    power_mw: Floats
+    """Net output [MW]."""
+
+    charge_mw: Floats
+    """Charging power [MW]."""
+
+    discharge_mw: Floats
+    """Discharging power [MW]."""
+
+    soc_mwh: Floats
+    """Stored energy at the period's end [MWh]."""
+
+    available_mw: Floats
+    """Output possible [MW]."""
+
+    curtailment_mw: Floats
+    """Curtailed power [MW]."""
+
+    reserve_mw: Floats
+    """Upward reserve held [MW]."""
+
+    relaxed_mw: Floats
+    """Ramp slack accepted [MW]."""
+
+    state: GridState | None
+    """State at the start, where known."""
+
+    slacks: tuple[Slack, ...]
+    """Slacks in use."""
+
+    @staticmethod
+    def is_switched(asset: Asset) -> bool:
+        """The asset has an on/off state."""
+        return asset.technology in COMMITTED
+
+    @staticmethod
+    def is_weather_driven(asset: Asset) -> bool:
+        """The asset's available power comes from a forecast."""
+        return asset.technology in CURTAILABLE or asset.technology in GIVEN
+
+
+def fault_list(sheet: Sheet, rule: str, rows: Sequence[int], got: Floats, wanted: Floats) -> list[Fault]:
+    """Faults where `got` exceeds `wanted`, arrays of shape (rows, periods) or what broadcasts to it."""
+    limit = np.broadcast_to(wanted, got.shape)
+    names = [*(a.name for a in sheet.network.assets), *(d.name for d in sheet.network.dc_lines)]
+    # Not "<=": a NaN in a plan is a fault too.
+    bad = np.argwhere(~(got <= limit + TOLERANCE_MW))
+    return [Fault(rule, names[rows[r]], int(t), float(got[r, t]), float(limit[r, t])) for r, t in bad]
+
+
+def output_faults(sheet: Sheet) -> list[Fault]:
+    """Output within its limits, curtailment what is left, reserve within the headroom."""
+    assets, power = sheet.network.assets, sheet.power_mw
+    on = [row for row, a in enumerate(assets) if sheet.is_switched(a)]
+    least = np.where(sheet.is_on[on], np.array([[assets[row].p_min_mw] for row in on]).reshape(-1, 1), 0.0)
+    most = np.where(sheet.is_on[on], np.array([[assets[row].p_max_mw] for row in on]).reshape(-1, 1), 0.0)
+    faults = fault_list(sheet, "p_min", on, -power[on], -least) + fault_list(sheet, "p_max", on, power[on], most)
+    faults += fault_list(sheet, "reserve", on, power[on] + sheet.reserve_mw[on], most)
+    farms = [row for row, a in enumerate(assets) if a.technology in CURTAILABLE]
+    faults += fault_list(sheet, "p_min", farms, -power[farms], np.zeros(1))
+    faults += fault_list(sheet, "available", farms, power[farms], sheet.available_mw[farms])
+    lost = sheet.available_mw[farms] - power[farms]
+    faults += fault_list(sheet, "curtailment", farms, np.abs(sheet.curtailment_mw[farms] - lost), np.zeros(1))
+    given = [row for row, a in enumerate(assets) if a.technology in GIVEN]
+    off = np.abs(power[given] - sheet.available_mw[given]) + np.abs(sheet.curtailment_mw[given])
+    faults += fault_list(sheet, "never_curtailed", given, off, np.zeros(1))
+    lines = [len(assets) + row for row in range(len(sheet.network.dc_lines))]
+    limits = np.array([[line.limit_mw] for line in sheet.network.dc_lines]).reshape(-1, 1)
+    return faults + fault_list(sheet, "dc_limit", lines, np.abs(power[lines]), limits)
+
+
+def switch_faults(sheet: Sheet, out: Bools) -> list[Fault]:
+    """Ramps between periods, minimum up and down times; a unit that goes out of service owes neither.
+
+    A ramp counts on the output above the least, so that a start reaches p_min plus one ramp.
+    """
+    faults = []
+    state = sheet.state
+    for row, asset in enumerate(sheet.network.assets):
+        if not sheet.is_switched(asset):
+            continue
+        on, above = sheet.is_on[row], np.where(sheet.is_on[row], sheet.power_mw[row] - asset.p_min_mw, 0.0)
+        before, first = above[:1], 0
+        if state is not None and np.isfinite(state.power_mw[row]):
+            start = min(max(state.power_mw[row] - asset.p_min_mw, 0.0), asset.p_max_mw - asset.p_min_mw)
+            before = np.array([start if state.is_on[row] else 0.0])
+        change = np.abs(np.diff(np.concatenate([before, above])))
+        limit = asset.ramp_mw_per_min * 60.0 * sheet.step_h + sheet.relaxed_mw[row]
+        for period in np.flatnonzero(~(change <= limit + TOLERANCE_MW) & ~out[row]):
+            faults.append(Fault("ramp", asset.name, int(period), float(change[period]), float(limit[period])))
+        if state is not None:
+            faults += _time_faults(sheet, asset, row, on, out[row], bool(state.is_on[row]), state.hours_in_state[row])
+        else:
+            faults += _time_faults(sheet, asset, row, on, out[row], bool(on[first]), np.inf)
+    return faults
+
+
+def _time_faults(
+    sheet: Sheet, asset: Asset, row: int, on: Bools, out: Bools, was_on: bool, hours: float
+) -> list[Fault]:
+    limits = asset.commitment
+    if limits is None:
+        return []
+    faults = []
+    for period in range(len(on)):
+        if on[period] != was_on:
+            wanted = limits.min_up_h if was_on else limits.min_down_h
+            excused = out[period] or (was_on and _is_dry(sheet, asset, row, period))
+            if hours < wanted - TOLERANCE_H and not excused:
+                faults.append(Fault("min_up" if was_on else "min_down", asset.name, period, float(hours), wanted))
+            was_on, hours = bool(on[period]), 0.0
+        if limits.must_run and not on[period] and not out[period]:
+            faults.append(Fault("must_run", asset.name, period, 0.0, 1.0))
+        hours += float(sheet.step_h[period])
+    return faults
+
+
+def _is_dry(sheet: Sheet, asset: Asset, row: int, period: int) -> bool:
+    """A CSP plant's tank could not feed its least output."""
+    if asset.store is None:
+        return False
+    needed = asset.p_min_mw * float(sheet.step_h[period]) / asset.store.discharge_efficiency
+    return bool(sheet.soc_mwh[row, period] < needed)
+
+
+def store_faults(sheet: Sheet) -> list[Fault]:
+    """Power and energy limits, one direction at a time, and the energy balance from period to period."""
+    faults = []
+    for row, asset in enumerate(sheet.network.assets):
+        store = asset.store
+        if store is None:
+            continue
+        rows = [row]
+        charge, discharge, soc = sheet.charge_mw[rows], sheet.discharge_mw[rows], sheet.soc_mwh[rows]
+        faults += fault_list(sheet, "charge", rows, charge, np.array(store.charge_mw))
+        faults += fault_list(sheet, "charge", rows, -charge, np.zeros(1))
+        faults += fault_list(sheet, "discharge", rows, discharge, np.array(asset.p_max_mw))
+        faults += fault_list(sheet, "discharge", rows, -discharge, np.zeros(1))
+        net = discharge if sheet.is_switched(asset) else discharge - charge
+        faults += fault_list(sheet, "net_power", rows, np.abs(sheet.power_mw[rows] - net), np.zeros(1))
+        if not sheet.is_switched(asset):
+            faults += fault_list(sheet, "one_direction", rows, np.minimum(charge, discharge), np.zeros(1))
+        faults += fault_list(sheet, "energy", rows, soc, np.array(store.energy_mwh))
+        faults += fault_list(sheet, "energy", rows, -soc, np.zeros(1))
+        change = sheet.step_h * (charge * store.charge_efficiency - discharge / store.discharge_efficiency)
+        start = soc[:, :1] - change[:, :1]
+        if sheet.state is not None and np.isfinite(sheet.state.soc_mwh[row]):
+            start = np.clip(sheet.state.soc_mwh[row], 0.0, store.energy_mwh).reshape(1, 1)
+        off = np.abs(np.diff(np.concatenate([start, soc], axis=1), axis=1) - change)
+        faults += fault_list(sheet, "energy_balance", rows, off, np.zeros(1))
+    return faults
