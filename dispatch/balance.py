@@ -80,7 +80,9 @@ class RealTimeBalance:
         dc = np.where(reach.branch_out[self._branches :], 0.0, reach.dc_mw)
         spread, is_balanced = self._copper_plate(reach, islands, dc)
         flow = topology.flows(self._injection(spread, reach.load_mw, dc))
-        is_line_bound = not is_balanced or bool((np.abs(flow) > self._limit - MARGIN_MW).any())
+        # Between islands a DC line can bring what a copper plate of each alone can't know of.
+        is_parted = topology.islands > 1 and len(dc) > 0
+        is_line_bound = not is_balanced or is_parted or bool((np.abs(flow) > self._limit - MARGIN_MW).any())
         answer = spread
         if is_line_bound:
             answer, dc = self._program.solve(reach, spread)

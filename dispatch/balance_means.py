@@ -113,7 +113,9 @@ def spread_over(island: Island, means: Ints, bounds: tuple[Floats, Floats], into
     missing_mw = float(wanted_mw.sum() - into.power_mw[island.assets].sum())
     for one in UPWARD if missing_mw > 0 else DOWNWARD:
         rows = island.assets[means[island.assets] == one]
-        room = (upper if missing_mw > 0 else lower)[rows] - into.power_mw[rows]
+        # A base point may stand beyond its bound by rounding: room of the wrong sign would be shared without end.
+        up, down = upper[rows] - into.power_mw[rows], lower[rows] - into.power_mw[rows]
+        room = np.maximum(up, 0.0) if missing_mw > 0 else np.minimum(down, 0.0)
         total_mw = float(room.sum())
         if total_mw == 0:
             continue

@@ -129,21 +129,14 @@ def _decided(
     fixed = Choice(found.on, found.on)
     frame = frame_of(problem, outlook, state, fixed, settings)
     solved = solve_lazily(problem, frame, topology, settings, found.pairs)
-    constant = renewable_value(problem, outlook, settings)
-    upper = solved.answer.objective + constant
-    gap = max(0.0, (upper - found.bound - constant) / max(abs(upper), 1.0))
+    upper = solved.answer.objective
+    gap = max(0.0, (upper - found.bound) / max(abs(upper), 1.0))
     status, reason = PlanStatus.SOLVED, ""
     if gap > settings.gap:
         status, reason = PlanStatus.LIMITED, f"gap {gap:.4f} above {settings.gap}: {found.reason or 'fixed units'}"
     verdict = Verdict(Layer.SCUC, issue_time, status, reason, gap, found.work)
     causes = causes_of(problem, outlook, solved, settings)
     return plan_of(problem, outlook, solved.answer.values, verdict, causes, frame.relaxed_mw)
-
-
-def renewable_value(problem: Compiled, outlook: Outlook, settings: DispatchSettings) -> float:
-    """Curtailment price of all available wind and PV: the constant by which the objective counts what is lost."""
-    available = outlook.available_mw[problem.fleet.vre_asset].sum()
-    return float(settings.curtailment_price_per_mwh * problem.step_h * available)
 
 
 def _search(

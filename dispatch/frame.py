@@ -49,6 +49,9 @@ class Frame:
     relaxed_mw: Floats
     """How far a ramp limit had to give way to a state or a forced stop, shape (units, periods) [MW]."""
 
+    offset: float
+    """Curtailment price of all available wind and PV: with it the objective counts what is lost, not what is used."""
+
 
 def frame_of(
     problem: Compiled,
@@ -79,7 +82,9 @@ def frame_of(
     relaxed = _write_ramps(problem, state, choice, row_lower, row_upper)
     if "start" in problem.columns:
         _write_switching(problem, state, lower, upper, row_lower, row_upper)
-    return Frame(lower, upper, row_lower, row_upper, relaxed)
+    available_mwh = problem.step_h * outlook.available_mw[problem.fleet.vre_asset].sum()
+    offset = float(settings.curtailment_price_per_mwh * available_mwh)
+    return Frame(lower, upper, row_lower, row_upper, relaxed, offset)
 
 
 def _write_power_bounds(

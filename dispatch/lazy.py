@@ -93,7 +93,7 @@ def with_lines(
         rows, limits = line_rows(problem, topology, pairs)
         matrix = sp.vstack([matrix, rows], format="csr")
         row_lower, row_upper = np.concatenate([row_lower, -limits]), np.concatenate([row_upper, limits])
-    return Problem(matrix, problem.cost, frame.lower, frame.upper, row_lower, row_upper, is_whole)
+    return Problem(matrix, problem.cost, frame.lower, frame.upper, row_lower, row_upper, is_whole, frame.offset)
 
 
 def _both_ways(problem: Compiled, values: Floats) -> Ints:

@@ -105,6 +105,9 @@ class Problem:
     is_whole: npt.NDArray[np.bool_] | None = None
     """Columns that must be whole numbers, shape (columns,); None for a linear problem."""
 
+    offset: float = 0.0
+    """Constant of the objective; a relative gap is a share of the objective with it."""
+
 
 def solve(
     problem: Problem,
@@ -168,7 +171,7 @@ def _pass(highs: highspy.Highs, problem: Problem) -> None:
         matrix.nnz,
         ROW_WISE,
         1,
-        0.0,
+        problem.offset,
         problem.cost,
         problem.lower,
         problem.upper,
