@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+
+import pyarrow as pa
 
 from gridcore.errors import BadInputError
 from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA, READING_SCHEMA
@@ -14,15 +17,33 @@ from ingest.dirty import dirtied
 from ingest.grid_directory import AHEAD, TimedSource, period_facts
 from ingest.grid_write import write_network
 from ingest.history_columns import OFFICIAL_ORDER, READING_ORDER, in_order
-from ingest.history_files import write_parquet
+from ingest.history_files import History, write_parquet
 from ingest.table_source import NOTICE, TableSource
 
 GRID = "grid"
 """Directory of the grid inside a recording."""
 
 
+ACTUAL = "actual.parquet"
+"""Beside dirty readings, the clean ones: what a simulated plant answers with, and no store ever sees."""
+
+ACTUAL_BEFORE = timedelta(days=2)
+"""How far before the recording the clean readings begin: a replay's plant warms up for a day, and looks back one."""
+
+
 class RecordingSource(TableSource):
     """A `GridSource` whose readings keep what they were recorded with: arrival, revision and quality."""
+
+    def actual(self, start: datetime, end: datetime) -> pa.Table | None:
+        """`READING_SCHEMA` of what really was in [start, end); None where the readings themselves say it."""
+        file = self._history / ACTUAL
+        if not file.is_file():
+            return None
+        return History(file, READING_SCHEMA, lambda table: in_order(table, READING_ORDER)).between(start, end)
+
+    def _files(self) -> Sequence[tuple[str, Path]]:
+        file = self._history / ACTUAL
+        return [*super()._files(), *([(ACTUAL, file)] if file.is_file() else [])]
 
 
 def read_recording(directory: Path) -> RecordingSource:
@@ -74,6 +95,8 @@ def write_recording(
     readings = in_order(source.readings(first, until), READING_ORDER)
     dirt: dict[str, int] = {}
     if dirty_seed is not None:
+        clean = in_order(source.readings(max(first, start - ACTUAL_BEFORE), until), READING_ORDER)
+        write_parquet([clean], out_dir / ACTUAL, READING_SCHEMA)
         readings, ledger = dirtied(readings, channels_of(source.network, source.reading_period), dirty_seed)
         write_parquet([ledger], out_dir / "dirt.parquet", LEDGER_SCHEMA)
         kinds = Counter(ledger.column("kind").to_pylist())

@@ -66,7 +66,10 @@ class Phase:
     """The row's grid."""
 
     world: Recorded
-    """What arrives after `origin`; the plant's truth is in it."""
+    """What arrives after `origin`."""
+
+    truth: pa.Table
+    """`READING_SCHEMA` from a day before `origin` on: what the plant answers with."""
 
     origin: datetime
     """Start of the plant's first period."""
@@ -167,7 +170,7 @@ def _wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) ->
     feeds = [RecordingFeed(world.readings, world.official, world.outages, source=RECORDING)]
     if history is not None:
         feeds.insert(0, RecordingFeed(history.readings, history.official, history.outages, source=HISTORY))
-    truth = Truth(phase.network, world.readings, world.outages, phase.reading_period)
+    truth = Truth(phase.network, phase.truth, world.outages, phase.reading_period)
     plant = Plant(phase.network, truth, phase.origin)
     feed = ClosedLoopFeed(
         phase.network, feeds, plant, log_of(phase.directory), phase.origin, period=phase.reading_period
@@ -192,10 +195,10 @@ def _wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) ->
 
 def forecaster_of(phase: Phase) -> Forecasting:
     """Who forecasts in the phase's row."""
-    network, world = phase.network, phase.world
+    network = phase.network
     targets, sums = basic_targets(network), sum_targets(network, phase.portfolios)
     if phase.row in MEMBERS:
         settings = forecast_settings(phase.seed, phase.holidays)
         return RowForecaster(network, targets, sums, settings, MEMBERS[phase.row])
-    last = pc.max(world.readings.column("valid_time")).as_py() + phase.reading_period
-    return Oracle(network, targets, sums, world.readings, phase.start, last)
+    last = pc.max(phase.truth.column("valid_time")).as_py() + phase.reading_period
+    return Oracle(network, targets, sums, phase.truth, phase.start, last)

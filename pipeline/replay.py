@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,11 +30,23 @@ from pipeline.scale import parse_scale, scaled
 from pipeline.settings import ROWS, WARM_UP, ReplaySettings
 from pipeline.validate import validate_export
 
+LOOK_BACK = timedelta(days=1)
+"""Truth before the plant's first period, which bridges a gap at its start."""
+
 LOOK_AHEAD = timedelta(days=3)
 """Truth beyond the end that the oracle may speak of: as far as a day-ahead forecast reaches."""
 
 SCHEMA_VERSION = 1
 """Version of the summary's keys."""
+
+
+@runtime_checkable
+class WithActual(Protocol):
+    """A source that knows what really was beside what was delivered: a dirty recording."""
+
+    def actual(self, start: datetime, end: datetime) -> pa.Table | None:
+        """Clean readings of [start, end); None where the delivered ones are clean."""
+        ...
 
 
 @dataclass
@@ -125,10 +137,12 @@ def warm_up_phase(
         source.readings(source.first, last), source.official(source.first, last), source.outages(source.first, last)
     )
     history, world = split_at(whole, origin - PERIOD)
+    actual = source.actual(origin - LOOK_BACK, last) if isinstance(source, WithActual) else None
     phase = Phase(
         row=WARM_UP,
         network=source.network,
         world=world,
+        truth=source.readings(origin - LOOK_BACK, last) if actual is None else actual,
         origin=origin,
         start=origin,
         end=start,

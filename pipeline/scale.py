@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,7 @@ from gridcore.errors import BadInputError
 from gridcore.network import Network
 from gridcore.ports import GridSource
 from gridcore.target import load_channel, load_target, power_channel
+from gridcore.timeline import PLANT_PERIOD
 
 SCALABLE = ("battery", "vre", "load")
 """What can be scaled: stores of the family `store`; wind, PV and rooftop PV; every area's load."""
@@ -90,9 +91,18 @@ class ScaledSource:
 
     def readings(self, start: datetime, end: datetime) -> pa.Table:
         """The base's readings, scaled."""
+        return self._scaled(self.base.readings(start, end))
+
+    def _scaled(self, table: pa.Table) -> pa.Table:
         factor_of = {power_channel(a.name): self.factors.get("vre", 1.0) for a in self._renewables()}
         factor_of |= {load_channel(area): self.factors.get("load", 1.0) for area in self.network.areas}
-        return _multiplied(self.base.readings(start, end), "channel", "value", factor_of)
+        return _multiplied(table, "channel", "value", factor_of)
+
+    def actual(self, start: datetime, end: datetime) -> pa.Table | None:
+        """The base's clean readings, scaled; None where it has none apart."""
+        clean = getattr(self.base, "actual", None)
+        table = None if clean is None else clean(start, end)
+        return None if table is None else self._scaled(table)
 
     def official(self, start: datetime, end: datetime) -> pa.Table:
         """The base's official series, scaled."""
@@ -103,6 +113,12 @@ class ScaledSource:
     def outages(self, start: datetime, end: datetime) -> pa.Table:
         """The base's outages."""
         return self.base.outages(start, end)
+
+    @property
+    def reading_period(self) -> timedelta:
+        """The base's period of a reading."""
+        period: timedelta = getattr(self.base, "reading_period", PLANT_PERIOD)
+        return period
 
     def data_sha256(self) -> str:
         """Hash of the base's data and the factors."""

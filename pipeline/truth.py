@@ -1,7 +1,9 @@
 """The truth behind a recording: what weather, water and consumers really did, by asset and area, in plant periods.
 
-A recording may be dirty; the world was not. The truth takes the highest revision of each reading that can be used, and
-bridges what is missing with the last value, so that a dropped message does not become a calm of the wind.
+A recording may be dirty; the world was not. A dirty recording of ours brings the clean values along. Of any other one
+the truth takes the readings that came on time and can be used, and bridges what is missing with the last value, so that
+a dropped message does not become a calm of the wind. A late reading or correction changes no truth: the plant would
+answer it before it arrived, and its telemetry would tell the future.
 """
 
 from __future__ import annotations
@@ -36,8 +38,9 @@ class Truth:
 
     Args:
         network: The grid.
-        readings: `READING_SCHEMA`; may hold several revisions, repeated and implausible values.
-        outages: `OUTAGE_SCHEMA`; none by default.
+        readings: `READING_SCHEMA`; may hold several revisions, repeated and implausible values. Those that came later
+            than the grid's telemetry latency after their period's end are passed over.
+        outages: `OUTAGE_SCHEMA`; none by default. One that is reported late begins when it is reported.
         period: Period of a reading in the recording.
 
     Raises:
@@ -83,7 +86,9 @@ class Truth:
         if not len(self._outages):
             return assets_out, lines_out
         now = pa.scalar(to_numpy(valid_time)).cast(TIMESTAMP)
-        begun = pc.less_equal(self._outages.column("from"), now)
+        begun = pc.less_equal(
+            pc.max_element_wise(self._outages.column("from"), self._outages.column("available_at")), now
+        )
         table = self._outages.filter(pc.and_(begun, pc.greater(self._outages.column("until"), now)))
         out = set(table.column("asset").to_pylist())
         return np.array([a.name in out for a in network.assets]), np.array([name in out for name in lines], bool)
@@ -132,10 +137,10 @@ class Truth:
 
 
 def _usable(network: Network, readings: pa.Table, period: timedelta) -> pa.Table:
-    """The highest usable revision of each (channel, valid_time), columns channel, valid_time, value.
+    """The readings that came on time and are plausible, columns channel, valid_time, value.
 
-    A recording's values carry no flags of `accept` yet, so the plausible range and the clock are looked at here. Equal
-    revisions of unequal value, a conflict, are averaged by `to_matrix`.
+    A recording's values carry no flags of `accept` yet, so the plausible range and the clock are looked at here.
+    Several that came on time for one period are averaged by `to_matrix`.
     """
     table = channels_of(network, period)
     encoded = readings.column("channel").combine_chunks().dictionary_encode()
@@ -148,26 +153,8 @@ def _usable(network: Network, readings: pa.Table, period: timedelta) -> pa.Table
     arrived = readings.column("available_at").to_numpy().astype("datetime64[us]")
     with np.errstate(invalid="ignore"):
         good = known[codes] & (values >= table.low[rows]) & (values <= table.high[rows])
-    good &= arrived >= valid + np.timedelta64(period)
+    ended = valid + np.timedelta64(period)
+    latency = np.timedelta64(timedelta(seconds=network.telemetry_latency_s))
+    good &= (arrived >= ended) & (arrived <= ended + latency)
     good &= (readings.column("quality").to_numpy().astype(np.int64) & int(UNUSABLE)) == 0
-    kept = np.flatnonzero(good)
-    revision = readings.column("revision").to_numpy().astype(np.int64)
-    if len(kept) and revision[kept].any():
-        kept = _newest(codes, valid.astype(np.int64), revision, kept)
-    return readings.select(["channel", "valid_time", "value"]).take(pa.array(kept))
-
-
-def _newest(
-    codes: npt.NDArray[np.int64],
-    valid: npt.NDArray[np.int64],
-    revision: npt.NDArray[np.int64],
-    kept: npt.NDArray[np.int64],
-) -> npt.NDArray[np.int64]:
-    """The rows of `kept` whose revision is the highest of their (channel, valid_time)."""
-    order = kept[np.lexsort((revision[kept], valid[kept], codes[kept]))]
-    changes = (np.diff(codes[order]) != 0) | (np.diff(valid[order]) != 0)
-    ends = np.concatenate([np.flatnonzero(changes), [len(order) - 1]])
-    group = np.concatenate([[0], np.cumsum(changes)])
-    highest: npt.NDArray[np.int64] = revision[order[ends]][group]
-    newest: npt.NDArray[np.int64] = order[revision[order] == highest]
-    return newest
+    return readings.select(["channel", "valid_time", "value"]).filter(pa.array(good))
