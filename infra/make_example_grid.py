@@ -2,8 +2,8 @@
 
     python infra/make_example_grid.py ingest/examples/example-9
 
-Nothing in it is anyone's data. Everything follows from one seed; numpy's PCG64 gives the same numbers everywhere, and the
-values are rounded to 10 kW, so that a rebuilt grid equals the committed one.
+Nothing in it is anyone's data. Everything follows from one seed; numpy's PCG64 gives the same numbers everywhere, and
+the values are rounded to 10 kW, so that a rebuilt grid equals the committed one.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _thermal(
     up_down_h: tuple[float, float],
     hot_start_mmbtu: float,
 ) -> Asset:
-    """A unit of minimum, maximum [MW] and ramp [MW/min], efficiencies at both; a cold start takes twice a hot one's heat.
+    """A unit of minimum, maximum [MW] and ramp [MW/min], efficiencies at both; a cold start takes two hot ones.
 
     `fuel` is its word, price [EUR/MMBtu] and CO2 rate [t/MMBtu]; `up_down_h` its shortest times on and off [h].
     """
@@ -189,7 +189,8 @@ def sun_share(instants: npt.NDArray[np.datetime64], latitude: float, longitude: 
     phi = np.radians(latitude)
     height = np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(hour_angle)
     clear = np.clip(height, 0.0, None) ** 1.15
-    return np.clip(1.08 * clear * (1.0 - 0.75 * cloud**3.4), 0.0, 1.0)
+    share: Values = np.clip(1.08 * clear * (1.0 - 0.75 * cloud**3.4), 0.0, 1.0)
+    return share
 
 
 def load_share(instants: npt.NDArray[np.datetime64], cold: Values, is_town: bool) -> Values:
@@ -202,7 +203,8 @@ def load_share(instants: npt.NDArray[np.datetime64], cold: Values, is_town: bool
     noon = np.exp(-(((hour - 13.0) / 4.0) ** 2))
     shape = 0.50 + (0.20 if is_town else 0.12) * morning + 0.16 * noon + (0.20 if is_town else 0.27) * evening
     rest = np.select([weekday == 5, weekday == 6], [0.90, 0.84], 1.0)
-    return shape * rest * (1.0 + 0.06 * cold)
+    share: Values = shape * rest * (1.0 + 0.06 * cold)
+    return share
 
 
 def weather(
@@ -242,7 +244,7 @@ def weather(
 
 
 def write_history(directory: Path) -> None:
-    """Write readings and official forecasts as a user would: plain CSV, local time with its offset, no arrival times."""
+    """Write readings and official forecasts as a user would: plain CSV, local time with offset, no arrival times."""
     start = day_start(FIRST, ZONE)
     instants = periods_between(start, day_start(FIRST + timedelta(days=DAYS), ZONE), STEP)
     real, seen = weather(np.random.Generator(np.random.PCG64(SEED)), instants)
