@@ -5,7 +5,7 @@ A figure that rests on too little data comes as None and is shown as "insufficie
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ KIND_COLOURS = {name: GROUPS[name].colour for name in ("wind", "pv", "rooftop_pv
 MEMBER_COLOURS = ("#0072b2", "#e69f00", "#8f8f8f", "#009e73", "#cc79a7")
 """Colours of the members of a blend, in order of first appearance."""
 
-_FIGURES = {
+_FIGURES: dict[str, tuple[str, Callable[..., str]]] = {
     "rmse_accuracy": ("accuracy 1 - RMSE / capacity", percent),
     "pinball": ("pinball loss [MW]", lambda value, missing: number(value, 3, missing=missing)),
     "skill_persistence": ("skill against persistence", percent),
@@ -58,12 +58,13 @@ def accuracy_section(summary: Mapping[str, Any]) -> Section:
     items = (row.get("accuracy") if row is not None else None) or []
     blocks: list[Block] = []
     if not any(is_number(item.get("rmse_accuracy")) for item in items):
-        text = f"Accuracy by horizon: {INSUFFICIENT} in this replay. `xiaona forecast --backtest` over 30 days or more measures it."
+        text = f"Accuracy by horizon: {INSUFFICIENT} in this replay."
+        text += " `xiaona forecast --backtest` over 30 days or more measures it."
         blocks.append(Note(text))
     else:
         blocks.append(_chart(items))
     if items:
-        caption = "Open-loop forecasts against what was available; skill is the share of the other's loss that is saved."
+        caption = "Forecasts against what was available; skill is the share of the other's loss that is saved."
         blocks.append(Table(accuracy_head(), accuracy_rows(items), caption, frozenset({0, 1})))
     return Section("accuracy", "Accuracy by horizon", "预测精度", blocks)
 
@@ -81,13 +82,13 @@ def _chart(items: Sequence[Mapping[str, Any]]) -> Figure:
         for axes, key in zip(figure.subplots(1, 2), ("rmse_accuracy", "skill_persistence"), strict=True):
             for kind in kinds:
                 values = {str(item.get("lead_block", "")): item.get(key) for item in items if item.get("kind") == kind}
-                points = [values[b] if is_number(values.get(b)) else np.nan for b in blocks]
+                points = 100 * np.array([values[b] if is_number(values.get(b)) else np.nan for b in blocks], float)
                 colour = KIND_COLOURS.get(kind, UNKNOWN_COLOUR)
                 if np.isfinite(points).any():
-                    axes.plot(range(len(blocks)), 100 * np.array(points), "o-", color=colour, label=_kind({"kind": kind}))
+                    axes.plot(range(len(blocks)), points, "o-", color=colour, label=_kind({"kind": kind}))
             axes.set_title(f"{_FIGURES[key][0]} [%]")
             axes.set_xticks(range(len(blocks)), blocks)
-            axes.margins(x=0.08)
+            axes.set_xlim(-0.5, len(blocks) - 0.5)
             axes.grid(axis="x", visible=False)
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(ncols=2)
@@ -119,7 +120,7 @@ def models_section(summary: Mapping[str, Any]) -> Section:
     strong = frozenset(
         n for n, m in enumerate(models) if m.get("pinball") == best[m.get("kind"), m.get("mode"), m.get("lead_block")]
     )
-    caption = "Pinball loss on the validation stretch of the history, before the replay; the least of each blend in bold."
+    caption = "Pinball loss on the validation stretch of the history, before the replay; each blend's least in bold."
     table = Table(head, rows, caption, frozenset({0, 1, 2, 3}), strong)
     return Section("models", title, chinese, [_weights(models), table])
 
@@ -153,4 +154,4 @@ def _weights(models: Sequence[Mapping[str, Any]]) -> Figure:
         axes.set_xlabel("weight [%]")
         axes.grid(axis="y", visible=False)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=len(members))
-    return Figure(to_svg(figure, "weights", "Weights of the members of each blend"), "Weights in each blend.", "weights")
+    return Figure(to_svg(figure, "weights", "Weights of each blend's members"), "Weights in each blend.", "weights")

@@ -74,7 +74,10 @@ class Tile:
     """Its Chinese term."""
 
     value: str
-    """The number with its unit."""
+    """The number."""
+
+    unit: str
+    """Its unit, set small."""
 
     beside: str
     """What it is to be seen against."""

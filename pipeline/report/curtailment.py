@@ -16,6 +16,10 @@ NOTHING_MWH = 1e-6
 """Energy below which nothing was curtailed."""
 
 
+PLANTS = 12
+"""Plants listed one by one; the others are summed."""
+
+
 def by_cause(realised: Realised) -> dict[str, Floats]:
     """Curtailed power by cause, summed over the assets, shape (periods,) each [MW]; only causes that curtailed."""
     power = np.nan_to_num(realised.curtailment_mw)
@@ -48,7 +52,8 @@ def _cause_table(sums: dict[str, dict[str, float]]) -> Table:
         rows.append([label, *(energy(row.get(cause, 0.0)) for row in sums.values())])
     rows.append(["all", *(energy(sum(row.values())) for row in sums.values())])
     head = ["cause", *(row_label(row) for row in sums)]
-    return Table(head, rows, "Curtailed energy by cause, summed from the realised periods.", strong=frozenset({len(causes)}))
+    caption = "Curtailed energy by cause, summed from the realised periods."
+    return Table(head, rows, caption, strong=frozenset({len(causes)}))
 
 
 def _time_line(export: Export, realised: Realised, row: str) -> Figure:
@@ -82,16 +87,21 @@ def _plant_table(export: Export, realised: Realised, row: str) -> Table:
     lost = power.sum(axis=1) * realised.hours
     available = np.nansum(realised.available_mw, axis=1) * realised.hours
     rows = []
-    for n in np.argsort(-lost, kind="stable"):
-        if lost[n] <= NOTHING_MWH:
-            break
+    order = [int(n) for n in np.argsort(-lost, kind="stable") if lost[n] > NOTHING_MWH]
+    for n in order[:PLANTS]:
         asset = export.network.assets[n]
         parts = [power[n][realised.cause[n] == code].sum() for code in range(len(realised.causes))]
         cause = realised.causes[int(np.argmax(parts))]
         share = lost[n] / available[n] if available[n] > 0 else None
         cells = [asset.name, asset.technology.value.replace("_", " "), asset.bus, energy(float(available[n]))]
         rows.append([*cells, energy(float(lost[n])), percent(share, 1), cause_label(cause)])
+    for label, some in ((f"{len(order) - PLANTS} other plants", order[PLANTS:]), ("all curtailed plants", order)):
+        if some and len(order) > 1:
+            mwh, out_of = float(lost[some].sum()), float(available[some].sum())
+            share = mwh / out_of if out_of > 0 else None
+            rows.append([label, "", "", energy(out_of), energy(mwh), percent(share, 1), ""])
     head = ["plant", "technology", "bus", "available", "curtailed", "share", "main cause"]
-    spared = sum(1 for n, a in enumerate(export.network.assets) if a.technology in CURTAILABLE and lost[n] <= NOTHING_MWH)
+    spared = sum(a.technology in CURTAILABLE for a in export.network.assets) - len(order)
     caption = f"{row_label(row)}: curtailed plants; {spared} other wind and PV plants were not curtailed."
-    return Table(head, rows, caption, frozenset({0, 1, 2, 6}))
+    strong = frozenset({len(rows) - 1}) if len(order) > 1 else frozenset[int]()
+    return Table(head, rows, caption, frozenset({0, 1, 2, 6}), strong)

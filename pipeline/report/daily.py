@@ -1,12 +1,12 @@
 """Figures by local day, from the realised tables alone.
 
-Costs are the replay's own function over the export up to each day's end, less the day before's: so that the days add up to
-the replay's sums exactly, whatever lies across midnight (a start, a unit's time off, energy left in a battery).
+Costs are the replay's own function over the export up to each day's end, less the day before's: so that the days add up
+to the replay's sums, whatever lies across midnight (a start, a unit's time off, energy left in a battery).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,13 +91,18 @@ def _costs(export: Export, row: str, ends: Instants) -> list[dict[str, Any]]:
     tables = export.realised_tables(row)
     if tables is None or len(ends) > MOST_DAYS:
         return [{} for _ in ends]
+    # A row's grid may lack assets of the whole one (no storage); a table with holes can't be costed.
+    present = set(pc.unique(tables["asset"]["asset"]).to_pylist())
+    if tables["asset"].num_rows != len(present) * len(pc.unique(tables["asset"]["valid_time"])):
+        return [{} for _ in ends]
+    network = replace(export.network, assets=tuple(a for a in export.network.assets if a.name in present))
     so_far: dict[str, Any] = {"cost": {}, "tco2": 0.0, "starts": 0}
     days = []
     for end in ends:
         limit = pa.scalar(end).cast(TIMESTAMP)
         until = {name: table.filter(pc.less(table["valid_time"], limit)) for name, table in tables.items()}
-        total = realised_cost(export.network, until)
+        total = realised_cost(network, until)
         cost = {part: value - so_far["cost"].get(part, 0.0) for part, value in total["cost"].items()}
-        days.append({"cost": cost, "tco2": total["tco2"] - so_far["tco2"], "starts": total["starts"] - so_far["starts"]})
+        days.append({"cost": cost, **{key: total[key] - so_far[key] for key in ("tco2", "starts")}})
         so_far = total
     return days

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
@@ -54,8 +55,8 @@ def stack_section(export: Export) -> Section:
             tabs.append(Tab(row_label(row), [_stack(export, realised, row)]))
     if not tabs:
         return Section("dispatch", title, chinese, [Note("This export holds no realised output.")])
-    lead = "Output by technology from the bottom up; the line is the load, hatched is what wind and sun could have given"
-    lead += " besides and was curtailed; charging is below zero."
+    lead = "Output by technology from the bottom up; the line is the load, hatched is what wind and sun could have"
+    lead += " given besides and was curtailed; charging is below zero."
     return Section("dispatch", title, chinese, [Note(lead, "quiet"), Tabs("dispatch", tabs)])
 
 
@@ -70,7 +71,7 @@ def _stack(export: Export, realised: Realised, row: str) -> Figure:
         axes = figure.subplots()
         top = _draw_bands(axes, x, bands.above)
         _draw_bands(axes, x, bands.below)
-        handles = [Patch(color=GROUPS[key].colour, label=GROUPS[key].name) for key in reversed(GROUPS)
+        handles: list[Artist] = [Patch(color=GROUPS[key].colour, label=GROUPS[key].name) for key in reversed(GROUPS)
                    if key in bands.above or key in bands.below]  # fmt: skip
         if np.nanmax(curtailed, initial=0.0) > NOTHING_MW:
             style = dict(facecolor="none", edgecolor=CURTAILED, hatch="/////", lw=0)
@@ -113,7 +114,8 @@ def storage_section(export: Export) -> Section:
         realised = export.realised(row)
         if realised is None:
             continue
-        used = [n for n in stores if np.isfinite(realised.soc_mwh[n]).any() or np.nanmax(np.abs(realised.power_mw[n]), initial=0)]
+        moved = np.nanmax(np.abs(realised.power_mw), axis=1, initial=0.0)
+        used = [n for n in stores if np.isfinite(realised.soc_mwh[n]).any() or moved[n] > 0]
         if used:
             tabs.append(Tab(row_label(row), [_stores(export, realised, row, used)]))
         else:
@@ -152,7 +154,7 @@ def _stores(export: Export, realised: Realised, row: str, stores: list[int]) -> 
             lower.fill_between(x, stepped(power), step="post", color=colour, alpha=0.8, lw=0)
             lower.axhline(0, color=INK, lw=0.6)
             lower.set_ylabel("power MW")
-            time_axis(lower, valid, hours, export.zone)
+            time_axis(lower, valid, hours, export.zone, 13 // len(kinds) - len(kinds) + 1)
             series += [(f"{name} stored MWh", colour, soc), (f"{name} MW", colour, power)]
     key = f"storage-{row}"
     svg = to_svg(figure, key, f"State of the stores, {row_label(row)}")

@@ -1,23 +1,27 @@
 """From matplotlib to inline SVG: one look for all figures, local time on the axes, colours that follow the page.
 
-Ink, grid and paper are drawn in marker colours and become CSS variables, so that one drawing serves light and dark. Text
-stays text (the page's fonts draw it), ids are unique on the page and equal from run to run.
+Ink, grid and paper are drawn in marker colours and become CSS variables, so that one drawing serves light and dark.
+Text stays text (the page's fonts draw it), ids are unique on the page and equal from run to run.
 """
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib import dates as mdates
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from gridcore.timeline import Instants
 from pipeline.report.export import Floats
@@ -25,10 +29,13 @@ from pipeline.report.export import Floats
 INK, GRID, PAPER = "#010203", "#040506", "#070809"
 """Marker colours for text and axes, grid lines, background; no figure uses them for data."""
 
+HALO = "halo"
+"""Beginning of the gid of a text that gets an edge in the paper's colour, so that it reads over lines."""
+
 WIDTH_IN = 10.6
 """Width of a full figure [inch]; the page scales it."""
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": ["DejaVu Sans"],
     "font.size": 9.0,
@@ -62,15 +69,17 @@ _VARIABLES = {INK: "var(--ink)", GRID: "var(--grid)", PAPER: "var(--paper)"}
 
 def canvas(height_in: float, width_in: float = WIDTH_IN) -> Canvas:
     """An empty figure in our style; draw on it inside `with look():`."""
-    figure = Canvas(figsize=(width_in, height_in), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.04)  # type: ignore[union-attr]
-    FigureCanvasSVG(figure)
+    # 72 dots an inch are the SVG's own units. Agg keeps one renderer to measure text with; the SVG canvas makes a new
+    # one for each question.
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.04)
+    figure = Canvas(figsize=(width_in, height_in), dpi=72, layout=layout)
+    FigureCanvasAgg(figure)
     return figure
 
 
-def look() -> mpl.rc_context:  # type: ignore[valid-type]
+def look() -> AbstractContextManager[None]:
     """The style as a context."""
-    return mpl.rc_context(STYLE)  # type: ignore[arg-type]
+    return mpl.rc_context(STYLE)
 
 
 def to_svg(figure: Canvas, key: str, alt: str, tips: Mapping[str, str] | None = None) -> str:
@@ -82,8 +91,9 @@ def to_svg(figure: Canvas, key: str, alt: str, tips: Mapping[str, str] | None = 
         alt: What it shows, for those who can't see it.
         tips: Words by the artist's gid, shown where the pointer rests.
     """
+    settle(figure)
     buffer = io.StringIO()
-    with mpl.rc_context({**STYLE, "svg.hashsalt": key}):  # type: ignore[dict-item]
+    with mpl.rc_context({**STYLE, "svg.hashsalt": key}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
@@ -94,24 +104,40 @@ def to_svg(figure: Canvas, key: str, alt: str, tips: Mapping[str, str] | None = 
     svg = re.sub(r'(fill|stroke)="(#0[0-9a-f]{5})"', r'style="\1: \2"', svg)
     for marker, variable in _VARIABLES.items():
         svg = svg.replace(marker, variable)
-    svg = re.sub(r'id="((?:figure|axes|patch|line2d|text|matplotlib|xtick|ytick|legend|PathColl|FillBetw|QuadMesh)\S*)"',
-                 "", svg)  # fmt: skip
-    svg = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{_escape(alt)}">', svg, count=1)
+    width = round(100 * figure.get_figwidth() / WIDTH_IN, 1)
+    opening = rf'<svg viewBox="\1" style="width: {width}%" role="img" aria-label="{_escape(alt)}">'
+    svg = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', opening, svg, count=1)
+    svg = re.sub(rf'id="{HALO}[^"]*"', f'class="{HALO}"', svg)
     for gid, words in (tips or {}).items():
         svg = svg.replace(f'<g id="{gid}">', f'<g class="tip"><title>{_escape(words)}</title>', 1)
+    # Ids that nothing refers to are only weight, and would meet the same ones of other figures.
+    used = {f'id="{word}"' for word in re.findall(r'(?:href="|url\()#([^")]+)', svg)}
+    svg = re.sub(r' (id="[^"]*")', lambda found: found.group() if found.group(1) in used else "", svg)
     return re.sub(r"\n\s*", "\n", svg)
 
 
+def settle(figure: Canvas) -> None:
+    """Fix the layout; `savefig` would draw the whole figure once more to find it."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+
+
 def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return html.escape(text, quote=True)
 
 
-def time_axis(axes: Axes, valid: Instants, hours: float, zone: ZoneInfo) -> None:
-    """The span of some periods in local time on the x axis, a day's name where the day begins."""
+def time_axis(axes: Axes, valid: Instants, hours: float, zone: ZoneInfo, most_ticks: int = 13) -> None:
+    """The span of some periods in local time on the x axis, a day's name where it begins; narrow axes: few ticks."""
     end = valid[-1] + np.timedelta64(round(3600 * hours), "s")
     axes.set_xlim(mdates.date2num(valid[0]), mdates.date2num(end))
     axes.xaxis.axis_date(tz=zone.key)
-    locator = mdates.AutoDateLocator(tz=zone, minticks=4, maxticks=14)
+    span_h = hours * len(valid)
+    step = next((step for step in (1, 2, 3, 4, 6, 12) if span_h / step < most_ticks), None)
+    locator: mdates.DateLocator = mdates.AutoDateLocator(tz=zone, minticks=3, maxticks=most_ticks)
+    if step is not None:
+        locator = mdates.HourLocator(range(0, 24, step), tz=zone)
     axes.xaxis.set_major_locator(locator)
     formatter = mdates.ConciseDateFormatter(locator, tz=zone, show_offset=False)
     formatter.formats = ["%Y", "%b", "%a %d %b", "%H:%M", "%H:%M", "%H:%M"]
@@ -120,7 +146,7 @@ def time_axis(axes: Axes, valid: Instants, hours: float, zone: ZoneInfo) -> None
 
 
 def edges(valid: Instants, hours: float) -> Instants:
-    """Period starts and the end of the last one, shape (periods + 1,): steps drawn with them are true to the periods."""
+    """Period starts and the end of the last one, shape (periods + 1,): steps over them are true to the periods."""
     return np.append(valid, valid[-1] + np.timedelta64(round(3600 * hours), "s"))
 
 
@@ -129,12 +155,15 @@ def stepped(values: Floats) -> Floats:
     return np.append(values, values[..., -1:], axis=-1)
 
 
-def readout(axes: Axes, valid: Instants, hours: float, zone: ZoneInfo, series: Sequence[tuple[str, str, Floats]]) -> str:
+Series = tuple[str, str, Floats]
+"""Name, colour and values of what the pointer reads."""
+
+
+def readout(axes: Axes, valid: Instants, hours: float, zone: ZoneInfo, series: Sequence[Series]) -> str:
     """JSON for the line that follows the pointer: the plot's place in the drawing, local times, values of each series.
 
     Call it after `to_svg`, when the layout is settled.
     """
-    figure = axes.figure
     left, width = axes.get_position().x0, axes.get_position().width
     labels = [t.strftime("%a %d %b %H:%M") for t in mdates.num2date(mdates.date2num(valid), tz=zone)]
     low, high = axes.get_xlim()
@@ -145,7 +174,6 @@ def readout(axes: Axes, valid: Instants, hours: float, zone: ZoneInfo, series: S
             "width": round(width * (end - mdates.date2num(valid[0])) / (high - low), 4),
             "labels": labels,
             "series": [[name, colour, _rounded(values)] for name, colour, values in series],
-            "aspect": round(float(figure.get_figheight() / figure.get_figwidth()), 4),  # type: ignore[union-attr]
         },
         separators=(",", ":"),
     )

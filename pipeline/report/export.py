@@ -1,7 +1,7 @@
 """A replay's export as arrays: what the sections of the report are drawn from.
 
-Tables are read once, by column, and laid on a regular time line; a period without a row is NaN, a file that is not there
-is None, so that a section can say so. Source of the layout: INTERFACES.md and the schemas of gridcore.
+Tables are read once, by column, and laid on a regular time line; a period without a row is NaN, a file that is not
+there is None, so that a section can say so. Source of the layout: INTERFACES.md and the schemas of gridcore.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Export:
         """Rows that have realised data, in the summary's order; a row of the folder alone comes last."""
         stated = [row["name"] for row in self.summary.get("rows", [])]
         found = sorted(path.name for path in (self.folder / "realised").glob("*") if path.is_dir())
-        return tuple([*(n for n in stated if n in found), *(n for n in found if n not in stated)])
+        return (*(n for n in stated if n in found), *(n for n in found if n not in stated))
 
     @property
     def main(self) -> str | None:
@@ -114,7 +114,7 @@ class Export:
     @cached_property
     def line_names(self) -> tuple[str, ...]:
         """Branches, then DC lines."""
-        return tuple(line.name for line in (*self.network.branches, *self.network.dc_lines))
+        return (*(branch.name for branch in self.network.branches), *(line.name for line in self.network.dc_lines))
 
     def realised(self, row: str) -> Realised | None:
         """What flowed in a row; None where the export does not hold it."""
@@ -160,15 +160,21 @@ class Export:
                 return np.full((len(keys), len(valid)), np.nan)
             return pivot(table, key, keys, valid, table[column].to_numpy().astype(np.float64))
 
+        cause_code = pivot(assets, "asset", names, valid, np.array(cause, dtype=np.float64))
         return Realised(
-            valid,
-            hours,
-            *(spread(assets, "asset", names, f"{word}_mw") for word in ("power", "available", "curtailment")),
-            spread(assets, "asset", names, "soc_mwh"),
-            causes,
-            np.nan_to_num(pivot(assets, "asset", names, valid, np.array(cause, float)), nan=-1).astype(np.int64),
-            *(spread(buses, "bus", bus_names, f"{word}_mw") for word in ("load", "shed", "over_generation")),
-            *(spread(lines, "branch", self.line_names, f"{word}_mw") for word in ("flow", "limit")),
+            valid_time=valid,
+            hours=hours,
+            power_mw=spread(assets, "asset", names, "power_mw"),
+            available_mw=spread(assets, "asset", names, "available_mw"),
+            curtailment_mw=spread(assets, "asset", names, "curtailment_mw"),
+            soc_mwh=spread(assets, "asset", names, "soc_mwh"),
+            causes=causes,
+            cause=np.nan_to_num(cause_code, nan=-1).astype(np.int64),
+            load_mw=spread(buses, "bus", bus_names, "load_mw"),
+            shed_mw=spread(buses, "bus", bus_names, "shed_mw"),
+            over_generation_mw=spread(buses, "bus", bus_names, "over_generation_mw"),
+            flow_mw=spread(lines, "branch", self.line_names, "flow_mw"),
+            limit_mw=spread(lines, "branch", self.line_names, "limit_mw"),
         )
 
     def _time_line(self, table: pa.Table) -> tuple[Instants, float]:
@@ -218,16 +224,14 @@ def coarsen(values: Floats, factor: int) -> Floats:
     blocks = filled.reshape(*values.shape[:-1], -1, factor)
     known = np.isfinite(blocks)
     total, count = np.where(known, blocks, 0.0).sum(axis=-1), known.sum(axis=-1)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    mean: Floats = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean
 
 
 def drawing_factor(realised: Realised, most_points: int = 400) -> int:
     """Periods to average for a chart, so that it has at most some points: 15 min for days, hours for weeks."""
-    for minutes in (15, 30, 60, 180, 360, 1440):
-        factor = max(round(minutes / 60 / realised.hours), 1)
-        if len(realised.valid_time) / factor <= most_points:
-            return factor
-    return factor
+    factors = [max(round(minutes / 60 / realised.hours), 1) for minutes in (15, 30, 60, 180, 360, 1440)]
+    return next((factor for factor in factors if len(realised.valid_time) / factor <= most_points), factors[-1])
 
 
 def _read(
@@ -239,7 +243,7 @@ def _read(
     try:
         found = pq.read_schema(file)
     except (pa.ArrowInvalid, OSError) as cause:
-        raise BadInputError("an unreadable Parquet file", file=file, got=str(cause), wanted="a replay's export") from cause
+        raise BadInputError("unreadable Parquet", file=file, got=str(cause), wanted="a replay's export") from cause
     wanted = columns or schema.names
     if absent := [name for name in wanted if name not in found.names]:
         raise BadInputError("a missing column", file=file, got=", ".join(found.names), wanted=", ".join(absent))
@@ -252,4 +256,5 @@ def local_days(valid: Instants, zone: ZoneInfo) -> npt.NDArray[np.str_]:
     quarters, back = np.unique(valid.astype("datetime64[15m]"), return_inverse=True)
     offsets = [from_numpy(q).astimezone(zone).utcoffset() or timedelta(0) for q in quarters]
     shifted = valid + np.array(offsets, dtype="timedelta64[us]")[back]
-    return np.datetime_as_string(shifted, unit="D")
+    days: npt.NDArray[np.str_] = np.datetime_as_string(shifted, unit="D")
+    return days

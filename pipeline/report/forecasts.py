@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from matplotlib.axes import Axes
 
 from gridcore.asset import Technology
 from gridcore.timeline import Instants
@@ -72,7 +73,8 @@ def forecast_section(export: Export) -> Section:
     row = export.main
     realised = export.realised(row) if row is not None else None
     if row is None or realised is None:
-        return Section("forecasts", title, chinese, [Note("This export holds nothing realised to hold forecasts against.")])
+        note = Note("This export holds nothing realised to hold forecasts against.")
+        return Section("forecasts", title, chinese, [note])
     subjects = _subjects(export, realised)
     table = export.forecasts(row, [subject.target for subject in subjects])
     if table is None or table.num_rows == 0:
@@ -124,15 +126,16 @@ def _figure(export: Export, realised: Realised, subject: Subject, table: pa.Tabl
             _draw_fan(axes, centre, levels, fan, subject.colour)
             if flowed is not None and np.nanmax(np.abs(flowed - actual), initial=0.0) > 1e-6:
                 axes.plot(centre, flowed, color="#c1272d", lw=0.9, ls=(0, (3, 1.5)), label="after curtailment")
-            axes.plot(centre, actual, color="#010203", lw=1.2, label="came")
+            axes.plot(centre, actual, color="#010203", lw=1.2, label="actual")
             axes.set_ylabel("MW")
             axes.set_ylim(bottom=0)
         time_axis(panels[-1], valid, hours, export.zone)
         figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside upper right", ncols=4)
     key = f"fan-{subject.target}".replace("/", "-")
     svg = to_svg(figure, key, f"Forecasts of {subject.title}")
-    series = [("came", "var(--ink)", actual)]
-    series += [(f"P50 {view.name}", subject.colour, _middle(levels, fan)) for view, (levels, fan) in zip(VIEWS, fans, strict=True)]
+    series = [("actual", "var(--ink)", actual)]
+    middles = [(view.name, _middle(*fan)) for view, fan in zip(VIEWS, fans, strict=True)]
+    series += [(f"P50 {name}", subject.colour, middle) for name, middle in middles]
     if flowed is not None:
         series.append(("after curtailment", "#c1272d", flowed))
     step = drawing_factor(realised, MOST_PERIODS) // factor or 1
@@ -143,12 +146,12 @@ def _figure(export: Export, realised: Realised, subject: Subject, table: pa.Tabl
     return Figure(svg, caption, key, line)
 
 
-def _draw_fan(axes: object, centre: Instants, levels: Sequence[float], fan: Floats, colour: str) -> None:
+def _draw_fan(axes: Axes, centre: Instants, levels: Sequence[float], fan: Floats, colour: str) -> None:
     at = {round(level, 6): n for n, level in enumerate(levels)}
     for low, high in LEVELS:
         if low in at and high in at:
-            axes.fill_between(centre, fan[at[low]], fan[at[high]], color=colour, alpha=0.17, lw=0)  # type: ignore[attr-defined]
-    axes.plot(centre, _middle(levels, fan), color=colour, lw=1.3, label="P50")  # type: ignore[attr-defined]
+            axes.fill_between(centre, fan[at[low]], fan[at[high]], color=colour, alpha=0.17, lw=0)
+    axes.plot(centre, _middle(levels, fan), color=colour, lw=1.3, label="P50")
 
 
 def _middle(levels: Sequence[float], fan: Floats) -> Floats:
@@ -179,4 +182,5 @@ def _day_ahead(export: Export, issue: Instants, about: Instants) -> npt.NDArray[
     """Vintages made on the local day before the one they are about."""
     day = local_days(issue, export.zone).astype("datetime64[D]")
     next_day = local_days(about, export.zone).astype("datetime64[D]")
-    return ((about - issue) > INTRADAY_LEAD) & ((next_day - day) == np.timedelta64(1, "D"))
+    chosen: npt.NDArray[np.bool_] = ((about - issue) > INTRADAY_LEAD) & ((next_day - day) == np.timedelta64(1, "D"))
+    return chosen

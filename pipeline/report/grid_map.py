@@ -1,7 +1,7 @@
 """The grid on a plain map: lines by peak loading, plants by capacity and technology, what was curtailed where.
 
-No tiles and no projection library: longitude is shortened by the cosine of the mean latitude, which is true enough over a
-grid's extent.
+No tiles and no projection library: longitude is shortened by the cosine of the mean latitude, which is true enough over
+a grid's extent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from matplotlib.patches import Circle, Wedge
 from matplotlib.transforms import Bbox
 
 from pipeline.report.blocks import Figure, Note, Section, Tab, Tabs
-from pipeline.report.draw import GRID, INK, PAPER, canvas, look, to_svg
+from pipeline.report.draw import GRID, HALO, INK, PAPER, canvas, look, settle, to_svg
 from pipeline.report.export import Export, Realised
 from pipeline.report.lines import FULL, LOADING_COLOURS, loading, peaks
 from pipeline.report.palette import CURTAILED, GROUPS, group_of
@@ -28,8 +28,8 @@ from pipeline.report.wording import energy, percent, row_label
 LARGEST = 0.021
 """Radius of the largest plant, as a share of the map's diagonal."""
 
-LABELS = 12
-"""Plants and lines named on the map at most; the pointer names all."""
+LABELS = 7
+"""Plants named on the map at most, and lines; the pointer names all."""
 
 
 @dataclass
@@ -62,8 +62,8 @@ def map_section(export: Export) -> Section:
     if not tabs:
         return Section("map", title, chinese, [Note("This export holds nothing realised.")])
     left_out = len(export.network.buses) - len(places)
-    lead = "Lines by their highest loading; a disc's area is capacity, its red sector the share of the available energy that"
-    lead += " was curtailed. Rest the pointer on a line or disc for its name and figures."
+    lead = "Lines by their highest loading; a disc's area is capacity, its red sector the share of the available energy"
+    lead += " that was curtailed. Rest the pointer on a line or disc for its name and figures."
     lead += f" {left_out} buses without coordinates are left out." if left_out else ""
     return Section("map", title, chinese, [Note(lead, "quiet"), Tabs("map", tabs)])
 
@@ -119,7 +119,8 @@ def _settle(plants: list[Plant], places: dict[str, tuple[float, float]], gap: fl
 
 
 def _map(export: Export, realised: Realised, row: str, places: dict[str, tuple[float, float]]) -> Figure:
-    plants, tips = plants_at(export, realised, places), {}
+    plants = plants_at(export, realised, places)
+    tips: dict[str, str] = {}
     xy = np.array([*places.values(), *((p.x + s * p.radius, p.y + s * p.radius) for p in plants for s in (-1, 1))])
     low, high = xy.min(axis=0), xy.max(axis=0)
     margin = max(0.03 * float((high - low).max()), 0.01)
@@ -136,7 +137,6 @@ def _map(export: Export, realised: Realised, row: str, places: dict[str, tuple[f
         tips |= _draw_plants(axes, plants, row)
         spots = np.array(list(places.values()))
         axes.plot(spots[:, 0], spots[:, 1], "o", ms=3.2, color=PAPER, mec=INK, mew=0.8, zorder=5)
-        _draw_labels(axes, export, realised, plants, places)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
@@ -145,6 +145,9 @@ def _map(export: Export, realised: Realised, row: str, places: dict[str, tuple[f
         figure.legend(handles=handles, loc="outside right upper", labelspacing=0.7)
         colours = ScalarMappable(Normalize(0, 100), LOADING_COLOURS)
         figure.colorbar(colours, ax=axes, label="peak loading [%]", location="bottom", shrink=0.4, aspect=40, pad=0.01)
+        settle(figure)
+        axes.apply_aspect()
+        _draw_labels(axes, export, realised, plants, places)
     key = f"map-{row}"
     svg = to_svg(figure, key, f"Map of the grid, {row_label(row)}", tips)
     return Figure(svg, f"{row_label(row)}: peak loading of the lines; plants by capacity.", key)
@@ -193,7 +196,9 @@ def _draw_plants(axes: Axes, plants: list[Plant], row: str) -> dict[str, str]:
         share = plant.curtailed_mwh / plant.available_mwh if plant.available_mwh > 0 else 0.0
         if share > 1e-9:
             words += f", curtailed {energy(plant.curtailed_mwh)} ({percent(share, 1)})"
-            sector = Wedge((plant.x, plant.y), plant.radius, 90 - 360 * share, 90, fc=CURTAILED, ec=PAPER, lw=0.5, zorder=7)
+            sector = Wedge(
+                (plant.x, plant.y), plant.radius, 90 - 360 * share, 90, fc=CURTAILED, ec=PAPER, lw=0.5, zorder=7
+            )
             sector.set_gid(f"{gid}-cut")
             axes.add_patch(sector)
             tips[f"{gid}-cut"] = words
@@ -206,29 +211,35 @@ def _draw_labels(
 ) -> None:
     """Name the most curtailed plants and the lines that were full, each where no other name stands."""
     wanted: list[tuple[float, float, float, str]] = []
-    for plant in sorted(plants, key=lambda p: -p.curtailed_mwh):
+    for plant in sorted(plants, key=lambda p: -p.curtailed_mwh)[:LABELS]:
         if plant.curtailed_mwh > 1e-6:
-            name = plant.names[0] if len(plant.names) == 1 else f"{len(plant.names)} x {GROUPS[plant.group].name}, bus {plant.bus}"
+            name = (
+                plant.names[0]
+                if len(plant.names) == 1
+                else f"{len(plant.names)} x {GROUPS[plant.group].name}, bus {plant.bus}"
+            )
             share = percent(plant.curtailed_mwh / plant.available_mwh, 0) if plant.available_mwh > 0 else ""
             wanted.append((plant.x, plant.y, plant.radius, f"{name}: {share} curtailed"))
     values = loading(realised)
     full = (values >= FULL).sum(axis=1)
     lines = [*export.network.branches, *export.network.dc_lines]
-    for n in np.argsort(-full, kind="stable"):
+    for n in np.argsort(-full, kind="stable")[:LABELS]:
         if full[n] and lines[n].from_bus in places and lines[n].to_bus in places:
             (x0, y0), (x1, y1) = places[lines[n].from_bus], places[lines[n].to_bus]
-            wanted.append(((x0 + x1) / 2, (y0 + y1) / 2, 0.0, f"{lines[n].name} full {full[n] * realised.hours:,.1f} h"))
-    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
-    # Discs are obstacles too: a name over a plant hides it.
-    to_pixels = axes.transData
-    taken = [Bbox(to_pixels.transform([(p.x - p.radius, p.y - p.radius), (p.x + p.radius, p.y + p.radius)])) for p in plants]
-    for x, y, radius, words in wanted[:LABELS]:
+            wanted.append(
+                ((x0 + x1) / 2, (y0 + y1) / 2, 0.0, f"{lines[n].name} full {full[n] * realised.hours:,.1f} h")
+            )
+    # Discs and buses are obstacles too: a name over a plant hides it.
+    to_pixels = axes.transData.transform
+    taken = [Bbox(to_pixels([(p.x - p.radius, p.y - p.radius), (p.x + p.radius, p.y + p.radius)])) for p in plants]
+    taken += [Bbox([to_pixels(place) - 2.5, to_pixels(place) + 2.5]) for place in places.values()]
+    for x, y, radius, words in wanted:
         _place(axes, x, y, radius, words, taken)
 
 
 def _place(axes: Axes, x: float, y: float, radius: float, words: str, taken: list[Bbox]) -> None:
     """Write words at the first of some places around a point that is free and inside the map; else leave them out."""
-    text = axes.text(x, y, words, fontsize=8, zorder=9)
+    text = axes.text(x, y, words, fontsize=8, zorder=9, gid=f"{HALO}-{len(taken)}")
     pixel = axes.transData.transform((x, y))
     reach = axes.transData.transform((x + radius, y))[0] - pixel[0] + 5
     frame = axes.get_window_extent()
@@ -241,7 +252,9 @@ def _place(axes: Axes, x: float, y: float, radius: float, words: str, taken: lis
             if inside and not any(box.overlaps(other) for other in taken):
                 taken.append(box)
                 if ring > 1:
-                    axes.annotate("", (x, y), text.get_position(), arrowprops={"arrowstyle": "-", "color": INK, "lw": 0.5})
+                    axes.annotate(
+                        "", (x, y), text.get_position(), arrowprops={"arrowstyle": "-", "color": INK, "lw": 0.5}
+                    )
                 return
     text.remove()
 

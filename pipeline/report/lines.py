@@ -64,10 +64,12 @@ def _heat_map(export: Export, realised: Realised, row: str) -> Figure:
         x = mdates.date2num(edges(valid, hours))
         norm = Normalize(0, 100)
         extent = (x[0], x[-1], len(top) - 0.5, -0.5)
-        image = left.imshow(100 * shown, aspect="auto", cmap=LOADING_COLOURS, norm=norm, extent=extent, interpolation="nearest")
+        image = left.imshow(
+            100 * shown, aspect="auto", cmap=LOADING_COLOURS, norm=norm, extent=extent, interpolation="nearest"
+        )
         left.set_yticks(range(len(top)), [export.line_names[n] for n in top])
         left.grid(visible=False)
-        time_axis(left, valid, hours, export.zone)
+        time_axis(left, valid, hours, export.zone, 8)
         figure.colorbar(image, ax=left, label="loading [%]", pad=0.01, fraction=0.03)
         for rank, n in enumerate(top):
             known = np.sort(values[n][np.isfinite(values[n])])[::-1]
@@ -89,7 +91,8 @@ def _heat_map(export: Export, realised: Realised, row: str) -> Figure:
 
 def _table(export: Export, realised: Realised, row: str) -> Table:
     values, rows = loading(realised), []
-    ends = {line.name: (line.from_bus, line.to_bus) for line in (*export.network.branches, *export.network.dc_lines)}
+    ends = {branch.name: (branch.from_bus, branch.to_bus) for branch in export.network.branches}
+    ends |= {line.name: (line.from_bus, line.to_bus) for line in export.network.dc_lines}
     for n in fullest(values):
         name, known = export.line_names[n], values[n][np.isfinite(values[n])]
         limit = realised.limit_mw[n][np.isfinite(realised.limit_mw[n])]
@@ -98,6 +101,6 @@ def _table(export: Export, realised: Realised, row: str) -> Table:
         cells = [name, *ends[name], number(float(limit.min()) if len(limit) else None)]
         rows.append([*cells, percent(peak, 1), percent(mean, 1), number(full_h, 1)])
     full = int((peaks(values) >= FULL).sum())
-    caption = f"{row_label(row)}: {full} of {len(values)} lines were at {100 * FULL:g} % of their limit or above at some time."
+    caption = f"{row_label(row)}: {full} of {len(values)} lines reached {100 * FULL:g} % of their limit."
     head = ["line", "from", "to", "limit [MW]", "peak", "mean", f"hours at {100 * FULL:g} % or above"]
     return Table(head, rows, caption, frozenset({0, 1, 2}))

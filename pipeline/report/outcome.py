@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pipeline.report.blocks import Tile
 from pipeline.report.export import parse_instant
 from pipeline.report.wording import (
@@ -152,14 +154,16 @@ def verdict(summary: Mapping[str, Any]) -> list[str]:
     row = our_row(summary)
     if row is None:
         return ["The summary holds no row: there is nothing to say about absorption."]
-    return [text for text in (_absorbed(summary, row), _compared(summary, row), _served(row), _checked(summary)) if text]
+    return [
+        text for text in (_absorbed(summary, row), _compared(summary, row), _served(row), _checked(summary)) if text
+    ]
 
 
 def _absorbed(summary: Mapping[str, Any], row: Row) -> str:
     span = ""
     if summary.get("start") and summary.get("end"):
-        hours = (parse_instant(summary["end"]) - parse_instant(summary["start"])).item().total_seconds() / 3600
-        span = f" over {duration(hours)}"
+        length = parse_instant(summary["end"]) - parse_instant(summary["start"])
+        span = f" over {duration(float(length / np.timedelta64(1, 'h')))}"
     if not is_number(row.get("absorption")) or not row.get("available_mwh"):
         return f"No wind or sun was available{span}, so there is no absorption to state."
     text = f"Of {energy(row['available_mwh'])} of wind and sun available{span}, {energy(row['absorbed_mwh'])}"
@@ -167,7 +171,9 @@ def _absorbed(summary: Mapping[str, Any], row: Row) -> str:
     lost = row.get("curtailment_mwh") or 0.0
     if lost <= 0:
         return f"{text}; nothing was curtailed."
-    causes = sorted((row.get("curtailment_by_cause") or {}).items(), key=lambda item: -item[1])
+    causes: list[tuple[str, float]] = sorted(
+        (row.get("curtailment_by_cause") or {}).items(), key=lambda item: -float(item[1])
+    )
     named = [f"{energy(mwh)} by {cause_label(cause)}" for cause, mwh in causes if mwh > 0]
     if len(named) == 1 and math.isclose(causes[0][1], lost, rel_tol=1e-6):
         return f"{text} and {energy(lost)} curtailed, all of it by {cause_label(causes[0][0])}."
@@ -188,7 +194,7 @@ def _compared(summary: Mapping[str, Any], row: Row) -> str:
             parts.append(f"exactly as much as {name}")
         else:
             parts.append(f"{energy(abs(more))} {'more' if more > 0 else 'less'} than {name} ({points(gap)})")
-    return f"That is {listed(parts)}."
+    return f"Xiaona absorbed {listed(parts)}." if row["name"] == "ours" else f"It absorbed {listed(parts)}."
 
 
 def _served(row: Row) -> str:
@@ -196,13 +202,13 @@ def _served(row: Row) -> str:
     if not is_number(shed):
         return ""
     text = "All load was served" if shed == 0 else f"{energy(shed)} of load were shed"
-    if is_number(over) and over > 0:
+    if over is not None and over > 0:
         text += f", and {energy(over)} found no taker"
     return f"{text}."
 
 
 def _checked(summary: Mapping[str, Any]) -> str:
-    found = [(row["name"], row.get("violations")) for row in summary.get("rows", [])]
+    found: list[tuple[str, int | None]] = [(row["name"], row.get("violations")) for row in summary.get("rows", [])]
     bad = [f"{number(count)} in {row_label(name)}" for name, count in found if count]
     if bad:
         return f"Limits or balances were VIOLATED: {listed(bad)}."
@@ -222,15 +228,17 @@ def tiles(summary: Mapping[str, Any]) -> list[Tile]:
     def beside(value: Callable[[Row], str]) -> str:
         return f"{value(best)} with perfect foresight" if best is not None and best is not row else ""
 
-    def share(other: Row) -> str:
-        return percent(other.get("absorption"), missing=INSUFFICIENT)
+    def tile(label: str, chinese: str, value: Callable[[Row], str], tone: str = "") -> Tile:
+        figure, _, unit = (
+            value(row).partition(" ") if value(row) not in {INSUFFICIENT, MISSING} else (value(row), "", "")
+        )
+        return Tile(label, chinese, figure, unit, beside(value), tone)
 
-    demand = row.get("shed_mwh")
     return [
-        Tile("Absorption", "消纳率", share(row), beside(share)),
-        Tile("Curtailed", "弃风弃光", energy(row.get("curtailment_mwh")), beside(lambda r: energy(r.get("curtailment_mwh")))),
-        Tile("Load shed", "切负荷", energy(demand), beside(lambda r: energy(r.get("shed_mwh"))), "bad" if demand else "good"),
-        Tile("Cost", "成本", number(total_cost(row), 0, money), beside(lambda r: number(total_cost(r)))),
-        Tile("CO2", "碳排放", number(row.get("tco2"), 0, "t"), beside(lambda r: number(r.get("tco2"), 0, "t"))),
-        Tile("Starts", "启停", number(row.get("starts")), beside(lambda r: number(r.get("starts")))),
+        tile("Absorption", "消纳率", lambda r: percent(r.get("absorption"), missing=INSUFFICIENT)),
+        tile("Curtailed", "弃风弃光", lambda r: energy(r.get("curtailment_mwh"))),
+        tile("Load shed", "切负荷", lambda r: energy(r.get("shed_mwh")), "bad" if row.get("shed_mwh") else "good"),
+        tile("Cost", "成本", lambda r: number(total_cost(r), 0, money)),
+        tile("CO2", "碳排放", lambda r: number(r.get("tco2"), 0, "t")),
+        tile("Starts", "启停", lambda r: number(r.get("starts"))),
     ]

@@ -34,6 +34,6 @@ for (const figure of document.querySelectorAll("figure[data-readout]")) {
   });
   plot.addEventListener("pointerleave", () => {
     hair.style.display = "none";
-    line.replaceChildren();
+    line.textContent = line.dataset.hint;
   });
 }

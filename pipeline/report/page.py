@@ -13,12 +13,14 @@ import numpy as np
 
 from gridcore.asset import RENEWABLE
 from gridcore.errors import NoSpaceError
-from ingest.grid_read import read_network
+from gridcore.timeline import from_numpy
+from ingest.grid_tables import read_network
 from pipeline.report.accuracy import accuracy_section, models_section
 from pipeline.report.blocks import Block, Note, Section, Table, Tiles
+from pipeline.report.comparison import comparison_figure
 from pipeline.report.curtailment import curtailment_section
 from pipeline.report.dispatch_stack import stack_section, storage_section
-from pipeline.report.export import Export
+from pipeline.report.export import Export, parse_instant
 from pipeline.report.forecasts import forecast_section
 from pipeline.report.grid_map import map_section
 from pipeline.report.lines import lines_section
@@ -53,7 +55,9 @@ def write_report(out_dir: Path, summary: Mapping[str, Any], file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(html, encoding="utf-8")
     except OSError as cause:
-        raise NoSpaceError("the report could not be written", file=file, got=str(cause), wanted="room for it") from cause
+        raise NoSpaceError(
+            "the report could not be written", file=file, got=str(cause), wanted="room for it"
+        ) from cause
 
 
 def page(export: Export) -> str:
@@ -70,7 +74,7 @@ def page(export: Export) -> str:
     ours = resources.files("pipeline.report")
     return template.render(
         grid=summary.get("grid", export.network.name),
-        span=_span(summary),
+        span=_span(export),
         zone=export.zone.key,
         sections=sections(export),
         style=(ours / "style.css").read_text("utf-8"),
@@ -118,8 +122,8 @@ def disagreements(export: Export) -> list[str]:
             stated, summed = row.get(key), float(np.nansum(power)) * realised.hours
             if is_number(stated) and not math.isclose(stated, summed, rel_tol=SAME_SHARE, abs_tol=SAME_SHARE):
                 name = key.removesuffix("_mwh").replace("_", " ")
-                words = f"{row_label(row['name'])}: {name} is {energy(stated)} in the summary and {energy(summed)} in the export."
-                found.append(words)
+                words = f"{name} is {energy(stated)} in the summary and {energy(summed)} in the export"
+                found.append(f"{row_label(row['name'])}: {words}.")
     return found
 
 
@@ -146,11 +150,17 @@ def _rows_section(export: Export) -> Section:
     cells = [[f"\u2003{line.label}" if line.is_part else line.label, *line.cells] for line in lines]
     strong = frozenset(n for n, line in enumerate(lines) if line.label in STRONG_LINES)
     head = ["", *(row_label(row["name"]) for row in rows)]
-    caption = "Absorption is used / available energy of wind, PV and rooftop PV. All rows see the same weather and load."
+    caption = (
+        "Absorption is used / available energy of wind, PV and rooftop PV. All rows see the same weather and load."
+    )
     notes = [Note(f"= {text}") for text in equal_rows(summary)]
-    return Section("rows", title, chinese, [Table(head, cells, caption, strong=strong), *notes])
+    table = Table(head, cells, caption, strong=strong)
+    return Section("rows", title, chinese, [*notes, comparison_figure(summary), table])
 
 
-def _span(summary: Mapping[str, Any]) -> str:
-    first, last = (str(summary.get(key) or "")[:16].replace("T", " ") for key in ("start", "end"))
-    return f"{first} to {last} UTC" if first and last else ""
+def _span(export: Export) -> str:
+    """First and last instant in local time."""
+    if not (export.summary.get("start") and export.summary.get("end")):
+        return ""
+    local = [from_numpy(parse_instant(export.summary[key])).astimezone(export.zone) for key in ("start", "end")]
+    return f"{local[0]:%a %d %b %Y, %H:%M} to {local[1]:%a %d %b %Y, %H:%M}"

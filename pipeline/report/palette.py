@@ -1,7 +1,7 @@
 """One colour for each technology on the whole page, and which technology an asset is shown as.
 
-Hues are those of Okabe & Ito (2008), "Color Universal Design", which stay apart under the common colour blindnesses; fossil
-plants are greys and browns, told apart by lightness, so that wind, sun, water and storage carry the colour.
+Hues are those of Okabe & Ito (2008), "Color Universal Design", which stay apart under the common colour blindnesses;
+fossil plants are greys and browns, told apart by lightness, so that wind, sun, water and storage carry the colour.
 """
 
 from __future__ import annotations
@@ -56,6 +56,15 @@ CAUSE_COLOURS = {
     "shortage": "#7b4fa3",
 }
 """Fill of each cause of curtailment."""
+
+COST_COLOURS = {
+    "fuel": "#8f8f8f",
+    "start": "#e69f00",
+    "vom": "#56b4e9",
+    "penalty": "#c1272d",
+    "stored_energy": "#009e73",
+}
+"""Fill of each part of the cost."""
 
 UNKNOWN_COLOUR = "#9a9a9a"
 """Fill of what has no colour of its own."""

@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gridcore.timeline import Instants
 from pipeline.report.blocks import Block, Figure, Note, Section, Tab, Table, Tabs
 from pipeline.report.draw import canvas, edges, look, readout, stepped, time_axis, to_svg
 from pipeline.report.export import Export, Floats, drawing_factor
 from pipeline.report.palette import GROUPS, group_of
-from pipeline.report.wording import cause_label, number, percent, row_label
+from pipeline.report.wording import cause_label, counted, number, percent, row_label
 
 SLACK = "slack/"
 """Beginning of the asset name of a slack's rows."""
@@ -34,13 +35,16 @@ def plans_section(export: Export) -> Section:
             tabs.append(Tab(row_label(row), blocks))
     if not tabs:
         return Section("plans", title, chinese, [Note("This export holds no plans.")])
-    lead = "A slack is a shortfall that a plan accepted, named and priced. It is not a violation, and it is always shown."
+    lead = (
+        "A slack is a shortfall that a plan accepted, named and priced. It is not a violation, and it is always shown."
+    )
     return Section("plans", title, chinese, [Note(lead, "quiet"), Tabs("plans", tabs)])
 
 
 def _status_table(table: pa.Table, row: str) -> Table:
     """One line for each layer and status, with the number of plans, the largest certified gap and the first of them."""
-    plans = table.group_by(["plan_id", "layer", "status"]).aggregate([("gap", "max"), ("issue_time", "min")]).to_pylist()
+    grouped = table.group_by(["plan_id", "layer", "status"])
+    plans = grouped.aggregate([("gap", "max"), ("issue_time", "min")]).to_pylist()
     found: dict[tuple[str, str], list[dict[str, object]]] = defaultdict(list)
     for plan in plans:
         found[plan["layer"], plan["status"]].append(plan)
@@ -50,7 +54,8 @@ def _status_table(table: pa.Table, row: str) -> Table:
         first = min(str(m["issue_time_min"]) for m in members)
         rows.append([LAYERS.get(layer, layer), status, number(len(members)), percent(gap), first])
     head = ["layer", "status", "plans", "largest certified gap", "first issued (UTC)"]
-    return Table(head, rows, f"{row_label(row)}: plans by status; a held plan is the last safe one.", frozenset({0, 1, 4}))
+    caption = f"{row_label(row)}: plans by status; a held plan is the last safe one."
+    return Table(head, rows, caption, frozenset({0, 1, 4}))
 
 
 def _slack_table(table: pa.Table, row: str) -> Table | None:
@@ -106,7 +111,8 @@ def reserve_section(export: Export) -> Section:
     worst = float(missing.max(initial=0.0))
     text = "No reserve was short in a binding period."
     if worst > 0:
-        text = f"Reserve was short in {int((missing > 0).sum())} binding periods, at most by {number(worst, 1, 'MW')}."
+        periods = counted(int((missing > 0).sum()), "binding period")
+        text = f"Reserve was short in {periods}, at most by {number(worst, 1, 'MW')}."
     return Section("reserve", title, chinese, [*blocks, Note(text, "warn" if worst > 0 else "quiet")])
 
 
@@ -118,7 +124,7 @@ def _binding(table: pa.Table) -> pa.Table:
     return joined.filter(pc.equal(joined["valid_time"], joined["valid_time_min"]))
 
 
-def _sums(table: pa.Table, keys: list[str], valid: np.ndarray, column: str = "reserve_mw") -> dict[str, Floats]:  # type: ignore[type-arg]
+def _sums(table: pa.Table, keys: list[str], valid: Instants, column: str = "reserve_mw") -> dict[str, Floats]:
     """Sum of a column by key on the time line, shape (periods,) each."""
     instants = table["valid_time"].to_numpy().astype("datetime64[us]")
     columns = np.searchsorted(valid, instants)
@@ -130,7 +136,9 @@ def _sums(table: pa.Table, keys: list[str], valid: np.ndarray, column: str = "re
     return sums
 
 
-def _figure(export: Export, row: str, valid: np.ndarray, hours: float, sums: dict[str, Floats], missing: Floats) -> Figure:  # type: ignore[type-arg]
+def _figure(
+    export: Export, row: str, valid: Instants, hours: float, sums: dict[str, Floats], missing: Floats
+) -> Figure:
     figure, x, total = canvas(2.7), edges(valid, hours), np.zeros(len(valid))
     ordered = {key: sums[key] for key in GROUPS if key in sums}
     with look():

@@ -10,12 +10,13 @@ import numpy as np
 
 from pipeline.report.blocks import Block, Figure, Note, Section, Tab, Table, Tabs
 from pipeline.report.daily import Day, daily
-from pipeline.report.draw import canvas, look, to_svg
+from pipeline.report.draw import WIDTH_IN, canvas, look, to_svg
 from pipeline.report.export import Export
+from pipeline.report.palette import COST_COLOURS, UNKNOWN_COLOUR
 from pipeline.report.wording import MISSING, energy, is_number, number, percent, row_label
 
-COST_COLOURS = {"fuel": "#8f8f8f", "start": "#e69f00", "vom": "#56b4e9", "shut_down": "#7a5230", "penalty": "#c1272d"}
-"""Colour of each part of the cost."""
+SHOWN_APART = {"versions", "cache_hits", "resumed", "source", "latency_is_declared", "telemetry_latency_s"}
+"""Keys of the provenance that the page says in another place than the table of facts."""
 
 
 def cost_section(export: Export) -> Section:
@@ -29,37 +30,42 @@ def cost_section(export: Export) -> Section:
             tabs.append(Tab(row_label(row), [_day_chart(days, row, money), _day_table(days, row, money)]))
     if not tabs:
         return Section("cost", title, chinese, [Note("This export holds nothing realised to cost.")])
-    lead = "Cost, emissions and starts of each local day, from what was realised; the days add up to the replay's own sums."
+    lead = "Cost, emissions and starts of each local day, from what was realised; the days add up to the replay's sums."
     return Section("cost", title, chinese, [Note(lead, "quiet"), Tabs("cost", tabs)])
 
 
 def _day_chart(days: list[Day], row: str, money: str) -> Figure:
-    figure = canvas(2.4)
+    figure = canvas(2.4, min(2.6 + 0.8 * len(days), WIDTH_IN))
     with look():
         axes = figure.subplots()
         base = np.zeros(len(days))
         for part in dict.fromkeys(part for day in days for part in day.cost):
             height = np.array([day.cost.get(part, 0.0) for day in days]) / 1000
             if height.any():
-                colour = COST_COLOURS.get(part, "#cc79a7")
+                colour = COST_COLOURS.get(part, UNKNOWN_COLOUR)
                 axes.bar(range(len(days)), height, bottom=base, width=0.6, color=colour, label=part.replace("_", " "))
                 base = base + height
         axes.set_xticks(range(len(days)), [day.name for day in days], rotation=90 if len(days) > 12 else 0)
-        axes.set_xlim(-0.6, max(len(days), 4) - 0.4)
+        axes.set_xlim(-0.6, len(days) - 0.4)
         axes.set_ylabel(f"1000 {money}")
         axes.grid(axis="x", visible=False)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=5)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
     key = f"cost-{row}"
-    return Figure(to_svg(figure, key, f"Cost by day, {row_label(row)}"), f"{row_label(row)}: cost by day [1000 {money}].", key)
+    svg = to_svg(figure, key, f"Cost by day, {row_label(row)}")
+    return Figure(svg, f"{row_label(row)}: cost by day [1000 {money}].", key)
 
 
 def _day_table(days: list[Day], row: str, money: str) -> Table:
     parts = list(dict.fromkeys(part for day in days for part in day.cost))
     rows = [
-        [day.name, energy(day.available_mwh), percent(day.absorption, missing="no wind or sun"), energy(day.curtailment_mwh),
-         energy(day.shed_mwh), *(number(day.cost.get(part)) for part in parts), number(day.tco2), number(day.starts)]
+        [
+            *(day.name, energy(day.available_mwh), percent(day.absorption, missing="no wind or sun")),
+            *(energy(day.curtailment_mwh), energy(day.shed_mwh)),
+            *(number(day.cost.get(part)) for part in parts),
+            *(number(day.tco2), number(day.starts)),
+        ]
         for day in days
-    ]  # fmt: skip
+    ]
     head = ["day", "available", "absorption", "curtailed", "shed"]
     head += [f"{part.replace('_', ' ')} [{money}]" for part in parts]
     return Table([*head, "CO2 [t]", "starts"], rows, f"{row_label(row)}: by local day.")
@@ -85,7 +91,7 @@ def provenance_section(export: Export) -> Section:
 
 
 def _latency(export: Export, provenance: Mapping[str, Any]) -> str:
-    latency = provenance.get("telemetry_latency_s", provenance.get("declared_latency_s", export.network.telemetry_latency_s))
+    latency = provenance.get("telemetry_latency_s", export.network.telemetry_latency_s)
     is_declared = provenance.get("latency_is_declared", export.network.latency_is_declared)
     text = f"Telemetry is taken to arrive {number(latency, 0, 's')} after its period's end"
     if is_declared:
@@ -101,13 +107,13 @@ def _facts(export: Export, provenance: Mapping[str, Any]) -> Table:
         ["source of the data", export.network.source or MISSING],
         ["time zone", export.zone.key],
         ["from, to", f"{span[0]}, {span[1]}"],
-        ["decision period, plant period [min]", f"{summary.get('period_minutes')}, {summary.get('plant_period_minutes')}"],
+        ["decision period [min]", number(summary.get("period_minutes"))],
+        ["plant period [min]", number(summary.get("plant_period_minutes"))],
         ["data SHA-256", str(summary.get("data_sha256", MISSING))],
         ["decisions SHA-256", str(summary.get("decisions_sha256", MISSING))],
     ]
-    shown = {"versions", "cache_hits", "resumed", "source", "latency_is_declared", "telemetry_latency_s", "declared_latency_s"}
     for key, value in provenance.items():
-        if key not in shown:
+        if key not in SHOWN_APART:
             rows.append([key.replace("_", " ").replace("sha256", "SHA-256"), _plain(value)])
     rows += [
         ["wall time", number(summary.get("wall_seconds"), 1, "s")],

@@ -20,10 +20,10 @@ ROW_LABELS = {
 """Rows by the words a reader sees; another row keeps its own name."""
 
 CAUSE_LABELS = {
-    "congestion": "full lines (congestion)",
-    "surplus": "more must-run output than load",
-    "ramp": "slow ramps",
-    "reserve": "reserve held back",
+    "congestion": "congestion (full lines)",
+    "surplus": "surplus (minimum output above load)",
+    "ramp": "ramps (units too slow)",
+    "reserve": "reserve (power held back)",
     "forecast": "forecast error",
     "shortage": "shortage",
     "": "cause not stated",
@@ -55,7 +55,7 @@ def energy(value: Any, *, missing: str = MISSING) -> str:
         return missing
     if 0 < abs(value) < 0.05:
         return f"{value:.1g} MWh"
-    return number(value, 1 if abs(value) < 100 else 0, "MWh")
+    return number(value, 1 if 0 < abs(value) < 100 else 0, "MWh")
 
 
 def percent(value: Any, digits: int = 2, *, missing: str = MISSING) -> str:
@@ -92,9 +92,13 @@ def listed(words: list[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun in the right number."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def duration(hours: float) -> str:
     """Length of time in the unit that suits it."""
     if hours >= 48 or (hours >= 24 and hours % 24 == 0):
-        days = hours / 24
-        return f"{days:g} day{'' if days == 1 else 's'}"
+        return f"{hours / 24:g} day{'' if hours == 24 else 's'}"
     return f"{hours:g} h"

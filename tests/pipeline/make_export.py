@@ -1,8 +1,8 @@
 """A made export of a replay (`OUT/` of INTERFACES.md) for any network, and its summary: what the report's tests read.
 
 No optimiser runs here. Load, wind and sun are drawn by seed; curtailment follows one capped farm (congestion) and the
-thermal minimum (surplus); thermal units fill the rest in the order of the network. Sums in the summary are taken from the
-very columns that are written, so that a test may hold the page against either.
+thermal minimum (surplus); thermal units fill the rest in the order of the network. Sums in the summary are taken from
+the very columns that are written, so that a test may hold the page against either.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def make_row(recipe: Recipe, world: World, name: str) -> dict[str, Any]:
 
 
 def flows(network: Network, injection_mw: Floats) -> Floats:
-    """DC flows of the branches, clipped to their limits: shape (branches, periods). Made data, no balance is claimed."""
+    """DC flows of the branches, clipped to their limits: shape (branches, periods); no balance is claimed."""
     count = len(network.buses)
     matrix, incidence = np.zeros((count, count)), np.zeros((len(network.branches), count))
     for row, branch in enumerate(network.branches):
@@ -163,9 +163,9 @@ def write_realised(recipe: Recipe, world: World, row: dict[str, Any], folder: Pa
     injection = -world.load_mw + row["shed"] - row["over"]
     np.add.at(injection, network.asset_bus, row["power"])
     flow = np.vstack([flows(network, injection), np.zeros((len(network.dc_lines), shape[1]))])
-    lines = [*network.branches, *network.dc_lines]
-    limit = np.broadcast_to(np.array([b.limit_mw for b in lines])[:, None], flow.shape)
-    names = [b.name for b in lines]
+    limits = [*(b.limit_mw for b in network.branches), *(d.limit_mw for d in network.dc_lines)]
+    limit = np.broadcast_to(np.array(limits)[:, None], flow.shape)
+    names = [*(b.name for b in network.branches), *(d.name for d in network.dc_lines)]
     table = _long(REALISED_BRANCH_SCHEMA, world.valid_time, names, flow_mw=flow, limit_mw=limit)
     pq.write_table(table, folder / "branch.parquet")
 
@@ -225,7 +225,8 @@ def make_plans(recipe: Recipe, world: World, row: dict[str, Any]) -> list[Plan]:
         return np.concatenate([part, np.full((pad, part.shape[1]), fill, dtype=part.dtype)])
 
     def plan(layer: Layer, issue: datetime, first: int, last: int, number: int) -> Plan:
-        power, slacks = cut(row["power"], 0.0, first, last), ()
+        power = cut(row["power"], 0.0, first, last)
+        slacks: tuple[Slack, ...] = ()
         held = layer is Layer.SCED and number == 2
         if layer is Layer.SCED and number == 3:
             slacks = (Slack("reserve_up", "Spin_Up_R1", grid[first], 12.5, "reserve"),)
@@ -256,9 +257,9 @@ def summarise(recipe: Recipe, world: World, row: dict[str, Any], name: str) -> d
     causes = sorted(set(row["cause"].ravel()) - {""})
     thermal = float(row["power"][~green].clip(0).sum()) * hours
     shed = float(row["shed"].sum()) * hours
-    insufficient = dict(n=96, rmse_accuracy=None, pinball=None, skill_persistence=None)
+    insufficient: dict[str, Any] = dict(n=96, rmse_accuracy=None, pinball=None, skill_persistence=None)
     insufficient |= dict(skill_official=None, coverage_80=None)
-    scored = dict(n=2880, rmse_accuracy=0.913, pinball=8.4, skill_persistence=0.31)
+    scored: dict[str, Any] = dict(n=2880, rmse_accuracy=0.913, pinball=8.4, skill_persistence=0.31)
     scored |= dict(skill_official=None, coverage_80=0.79)
     return {
         "name": name, "available_mwh": available, "absorbed_mwh": available - lost,
@@ -288,7 +289,7 @@ def make_export(recipe: Recipe, out: Path) -> dict[str, Any]:
         pq.write_table(pa.concat_tables([p.to_table() for p in plans]), folder / "plans.parquet")
         rows.append(summarise(recipe, world, row, name))
     seeds, versions = {"replay": recipe.seed}, {"xiaona": "0.1.0"}
-    manifest = {"files": {}, "decisions_sha256": "d" * 64, "data_sha256": "e" * 64, "seeds": seeds, "versions": versions}
+    manifest = {"decisions_sha256": "d" * 64, "data_sha256": "e" * 64, "seeds": seeds, "versions": versions}
     (out / "manifest.json").write_text(json.dumps(manifest))
     end = recipe.start + timedelta(days=recipe.days)
     member = dict(kind="wind", mode="intraday", lead_block="15-60 min")
@@ -301,6 +302,6 @@ def make_export(recipe: Recipe, out: Path) -> dict[str, Any]:
         "models": [member | {"member": "lightgbm", "weight": 0.8, "pinball": 4.1},
                    member | {"member": "persistence", "weight": 0.2, "pinball": 5.0}],
         "provenance": {"versions": versions, "seeds": seeds, "commit": "0" * 40, "cache_hits": ["wind/intraday"],
-                       "declared_latency_s": recipe.network.telemetry_latency_s},
+                       "telemetry_latency_s": recipe.network.telemetry_latency_s},
         "warnings": [],
     }  # fmt: skip
