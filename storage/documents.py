@@ -136,8 +136,8 @@ def forecast_rows(vintages: Sequence[Vintage]) -> pa.Table:
 
 
 def plan_rows(tables: Sequence[pa.Table]) -> pa.Table:
-    """Rows of `PLAN_SCHEMA` of one layer's plans in the order of their issue times."""
-    return _stacked(PLAN_SCHEMA, tables, ("issue_time", "valid_time", "asset"))
+    """Rows of `PLAN_SCHEMA` of one layer's plans in the order of their issue times; plans of one instant stay whole."""
+    return _stacked(PLAN_SCHEMA, tables, ("issue_time", "plan_id", "valid_time", "asset"))
 
 
 def setpoint_rows(tables: Sequence[pa.Table]) -> pa.Table:

@@ -102,7 +102,7 @@ class EmbeddedStore:
         """Keep a decision and its outbox messages in one transaction; publishing it again is a no-op.
 
         Raises:
-            BrokenInvariantError: Another decision of that issue time was published.
+            BrokenInvariantError: Another decision of that issue time was published, or another plan of one's name.
         """
         documents = documents_of(decision)
         sha256, issue_time = (
@@ -234,9 +234,12 @@ class EmbeddedStore:
     def _write_documents(self, issue_time: int, documents: Sequence[Document]) -> None:
         rows = [(issue_time, d.kind, d.place, d.layer, d.content) for d in documents]
         self._connection.executemany("INSERT INTO document VALUES (?, ?, ?, ?, ?)", rows)
-        messages = [(d.message_id, TOPICS[d.kind], issue_time, d.kind, d.place) for d in documents]
-        columns = "message_id, topic, issue_time, kind, place"
-        self._connection.executemany(f"INSERT INTO outbox ({columns}) VALUES (?, ?, ?, ?, ?)", messages)
+        insert = "INSERT OR IGNORE INTO outbox (message_id, topic, issue_time, kind, place) VALUES (?, ?, ?, ?, ?)"
+        for d in documents:
+            message = (d.message_id, TOPICS[d.kind], issue_time, d.kind, d.place)
+            if self._connection.execute(insert, message).rowcount == 0:
+                instant = instant_of(issue_time).isoformat()
+                raise BrokenInvariantError("two plans of one name", instant=instant, got=d.message_id, wanted="its own")
 
     def _take_over(self, readings: Intake, official: Intake) -> None:
         self.readings.take_over(readings)

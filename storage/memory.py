@@ -74,6 +74,7 @@ class MemoryStore:
         self.labels: dict[str, tuple[str, str, str]] = {}
         self.models: dict[tuple[str, datetime], RegisteredModel] = {}
         self.decisions: dict[datetime, tuple[str, Decision]] = {}
+        self.message_ids: set[str] = set()
         self.dead_letters: list[DeadLetter] = []
         self._offsets: dict[str, int] = {}
 
@@ -117,12 +118,19 @@ class MemoryStore:
             raise BrokenInvariantError("two models of one name and instant", asset=model.name, got=model.model_id)
 
     def publish(self, decision: Decision) -> None:
-        """Keep a decision; the same again is a no-op, another of that issue time `BrokenInvariantError`."""
-        sha256 = content_sha256(decision.issue_time, documents_of(decision), decision.checkpoint)
-        found, _ = self.decisions.setdefault(decision.issue_time, (sha256, decision))
-        if found != sha256:
-            instant = decision.issue_time.isoformat()
-            raise BrokenInvariantError("two decisions of one issue time", instant=instant, got=sha256, wanted=found)
+        """Keep a decision; the same again is a no-op, another of its time or plan name `BrokenInvariantError`."""
+        documents, instant = documents_of(decision), decision.issue_time.isoformat()
+        sha256 = content_sha256(decision.issue_time, documents, decision.checkpoint)
+        if decision.issue_time in self.decisions:
+            found = self.decisions[decision.issue_time][0]
+            if found != sha256:
+                raise BrokenInvariantError("two decisions of one issue time", instant=instant, got=sha256, wanted=found)
+            return
+        names = [document.message_id for document in documents]
+        if len(set(names)) < len(names) or self.message_ids & set(names):
+            raise BrokenInvariantError("two plans of one name", instant=instant, got=names, wanted="each its own")
+        self.message_ids |= set(names)
+        self.decisions[decision.issue_time] = (sha256, decision)
 
     def offsets(self) -> dict[str, int]:
         """Next offset of each source."""
