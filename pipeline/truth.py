@@ -86,10 +86,8 @@ class Truth:
         if not len(self._outages):
             return assets_out, lines_out
         now = pa.scalar(to_numpy(valid_time)).cast(TIMESTAMP)
-        begun = pc.less_equal(
-            pc.max_element_wise(self._outages.column("from"), self._outages.column("available_at")), now
-        )
-        table = self._outages.filter(pc.and_(begun, pc.greater(self._outages.column("until"), now)))
+        begun, reported = (pc.less_equal(self._outages.column(name), now) for name in ("from", "available_at"))
+        table = self._outages.filter(pc.and_(pc.and_(begun, reported), pc.greater(self._outages.column("until"), now)))
         out = set(table.column("asset").to_pylist())
         return np.array([a.name in out for a in network.assets]), np.array([name in out for name in lines], bool)
 
