@@ -28,6 +28,9 @@ from gridcore.network import Network
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+AT_END = frozenset({"end_short", "min_end"})
+"""Families by store alone, about the end of the horizon; all others are by member and period."""
+
 
 @dataclass(frozen=True)
 class Compiled:
@@ -107,8 +110,8 @@ def compiled(
         upper=upper,
         row_lower=np.where(sense <= 0, rhs, -np.inf),
         row_upper=np.where(sense >= 0, rhs, np.inf),
-        columns=_positions(form.columns),
-        rows=_positions([row.constraint for row in form.rows]),
+        columns=_positions(form.columns, model, pyo.Var, periods),
+        rows=_positions([row.constraint for row in form.rows], model, pyo.Constraint, periods),
         is_quick=is_quick,
     )
 
@@ -136,20 +139,28 @@ def model_of(
     return m
 
 
-def _positions(members: list[pyo.Component]) -> dict[str, Ints]:
-    """Position of each member of a family, by its index; a family's array has its largest indices plus one."""
-    found: dict[str, list[tuple[tuple[int, ...], int]]] = {}
+def _positions(
+    members: list[pyo.Component], model: pyo.ConcreteModel, kind: type[pyo.Component], periods: int
+) -> dict[str, Ints]:
+    """Position of each member of a family, by its index; a family's array has its largest indices plus one.
+
+    A family that the grid has no member of is there too, with no rows.
+    """
+    found: dict[str, list[tuple[tuple[int, ...], int]]] = {c.local_name: [] for c in model.component_objects(kind)}
     for position, member in enumerate(members):
-        family = member.parent_component().local_name
         index = member.index()
-        found.setdefault(family, []).append((index if isinstance(index, tuple) else (index,), position))
+        pair = (index if isinstance(index, tuple) else (index,), position)
+        found[member.parent_component().local_name].append(pair)
     positions = {}
     for family, pairs in found.items():
-        indices = np.array([index for index, _ in pairs])
-        array = np.full(tuple(indices.max(axis=0) + 1), -1, dtype=np.int64)
+        indices = np.array([index for index, _ in pairs], dtype=np.int64)
+        empty = (0,) if family in AT_END else (0, periods)
+        shape = tuple(indices.max(axis=0) + 1) if pairs else empty
+        array = np.full(shape, -1, dtype=np.int64)
         where = tuple(indices.T)
-        if (array[where] != -1).any():
+        if pairs and (array[where] != -1).any():
             raise BrokenInvariantError("two rows of one constraint", asset=family, wanted="one row each")
-        array[where] = [position for _, position in pairs]
+        if pairs:
+            array[where] = [position for _, position in pairs]
         positions[family] = array
     return positions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ from dispatch.warm import start_from, warm_bytes
 from gridcore.network import Network
 from gridcore.plan import Layer, Plan, PlanStatus
 from gridcore.state import GridState
+
+Item = TypeVar("Item", bound=np.generic)
+"""Item type of an array."""
 
 
 class EconomicDispatch:
@@ -56,14 +60,14 @@ class EconomicDispatch:
         target = end_energy(problem, commitment, outlook)
         frame = frame_of(problem, outlook, state, Choice(on, on), self.settings, target)
         topology = topology_of(self.network, outlook.branch_out)
-        start, pairs = start_from(problem, outlook, basis)
+        start, pairs = start_from(problem, basis)
         solved = solve_lazily(problem, frame, topology, self.settings, pairs, start)
         if not solved.answer.is_optimal:
             return held_plan(self.network, outlook, commitment, last_safe, solved.answer.reason), b""
         verdict = Verdict(Layer.SCED, outlook.issue_time, PlanStatus.SOLVED, "", 0.0, _work(problem, solved))
         causes = causes_of(problem, outlook, solved, self.settings)
         plan = plan_of(problem, outlook, solved.answer.values, verdict, causes, frame.relaxed_mw)
-        return plan, warm_bytes(outlook, topology, solved)
+        return plan, warm_bytes(topology, solved)
 
 
 def _work(problem: Compiled, solved: LazyAnswer) -> dict[str, float]:
@@ -86,7 +90,7 @@ def held_plan(network: Network, outlook: Outlook, commitment: Plan, last_safe: P
     names = [*(a.name for a in network.assets), *(d.name for d in network.dc_lines)]
     cells = np.ix_(rows_in(base, names), columns_at(base, outlook.valid_time))
 
-    def moved(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def moved(array: npt.NDArray[Item]) -> npt.NDArray[Item]:
         return array[cells].copy()
 
     kept = tuple(s for s in base.slacks if s.valid_time in set(outlook.valid_time))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from dispatch.outlook import Outlook
 from gridcore.plan import Plan, Slack
+
+Item = TypeVar("Item", bound=np.generic)
+"""Item type of an array."""
 
 
 def expanded(plan: Plan, fine: Outlook, start_mwh: npt.NDArray[np.float64]) -> Plan:
@@ -24,7 +28,7 @@ def expanded(plan: Plan, fine: Outlook, start_mwh: npt.NDArray[np.float64]) -> P
         return plan
     count = len(fine.valid_time)
 
-    def repeated(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def repeated(array: npt.NDArray[Item]) -> npt.NDArray[Item]:
         return np.repeat(array, steps, axis=1)[:, :count]
 
     slacks = []
@@ -57,4 +61,4 @@ def _in_line(plan: Plan, steps: int, start_mwh: npt.NDArray[np.float64]) -> npt.
     before = np.concatenate([start, ends[:, :-1]], axis=1)
     share = np.arange(1, steps + 1) / steps
     fine = before[:, :, None] + (ends - before)[:, :, None] * share
-    return fine.reshape(len(ends), -1)
+    return np.asarray(fine.reshape(len(ends), -1))

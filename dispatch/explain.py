@@ -1,10 +1,10 @@
 """Why: the cause of each curtailment and last resort, from the prices of the linear solve.
 
 The price of a bus is what one MWh more of load there would cost. Where wind or PV is curtailed it is minus the
-curtailment price. If load at large is worth as little (the load-weighted mean price, which does not depend on the choice
-of a slack bus), the grid has more than it can take: a surplus, or thermal units that can't come down fast enough. If not,
-full lines keep the power from the load: congestion. A price above minus the curtailment price means that the curtailed
-power stands by as reserve.
+curtailment price. If load at large is worth as little (the load-weighted mean price, which does not depend on the
+choice of a slack bus), the grid has more than it can take: a surplus, or thermal units that can't come down fast
+enough. If not, full lines keep the power from the load: congestion. A price above minus the curtailment price means
+that the curtailed power stands by as reserve.
 Source: Schweppe, Caramanis, Tabors & Bohn (1988), Spot Pricing of Electricity, chapter 2 (price components).
 """
 
@@ -66,6 +66,17 @@ def causes_of(problem: Compiled, outlook: Outlook, solved: LazyAnswer, settings:
     return Causes(curtailment, shed, dumped)
 
 
+def no_causes(problem: Compiled) -> Causes:
+    """Causes of a plan without prices: what it lacks is a shortage, what is left over a surplus."""
+    buses = problem.columns["injection"].shape
+
+    def all_of(cause: Cause, shape: tuple[int, ...]) -> npt.NDArray[np.object_]:
+        return np.full(shape, cause.value, dtype=object)
+
+    farms = all_of(Cause.SURPLUS, problem.columns["used"].shape)
+    return Causes(farms, all_of(Cause.SHORTAGE, buses), all_of(Cause.SURPLUS, buses))
+
+
 def _mean_price(prices: Floats, load_mw: Floats) -> Floats:
     """Load-weighted mean, plain where there is no load, shape (periods,)."""
     weights = np.where(load_mw.sum(axis=0) > 0, np.maximum(load_mw, 0.0), 1.0)
@@ -75,15 +86,12 @@ def _mean_price(prices: Floats, load_mw: Floats) -> Floats:
 
 def _is_falling(problem: Compiled, solved: LazyAnswer) -> Bools:
     """Periods in which a unit above its least output is held up by its ramp, shape (periods,)."""
-    rows = problem.rows.get("min_rise")
-    if rows is None:
-        return np.zeros(problem.periods, dtype=np.bool_)
+    rows = problem.rows["min_rise"]
     units = np.flatnonzero(rows[:, 0] >= 0)
     binds = np.abs(solved.answer.row_duals[rows[units]]) > ROUNDING
     above = np.zeros(problem.columns["on"].shape)
     np.add.at(above, problem.fleet.segment_unit, solved.answer.values[problem.columns["segment"]])
-    falling: Bools = (binds & (above[units] > MOVED_MW)).any(axis=0)
-    return falling
+    return np.asarray((binds & (above[units] > MOVED_MW)).any(axis=0))
 
 
 def _local_or(general: Cause, is_general: Bools, shape: tuple[int, ...]) -> npt.NDArray[np.object_]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gridcore.asset import COMMITTED, CURTAILABLE, Asset, Family
+from gridcore.asset import COMMITTED, CURTAILABLE, Asset, Commitment, Family
 from gridcore.network import Network, ReserveProduct
 
 Floats = npt.NDArray[np.float64]
@@ -143,15 +145,28 @@ def fleet_of(network: Network) -> Fleet:
     known = {*units, *vre, *batteries}
     fixed = [row for row in range(len(assets)) if row not in known]
     stores = [assets[row].store for row in tanks]
+    # A unit without commitment data is always on.
+    commitments = [assets[row].commitment or Commitment(must_run=True) for row in units]
+    segments = [piece for index, row in enumerate(units) for piece in _segments(index, assets[row])]
+    starts = [piece for index, row in enumerate(units) for piece in _starts(index, assets[row])]
     p_min = np.array([assets[row].p_min_mw for row in units])
     return Fleet(
         unit_asset=np.array(units, dtype=np.int64),
         p_min_mw=p_min,
         range_mw=np.array([assets[row].p_max_mw for row in units]) - p_min,
         ramp_mw_per_h=60.0 * np.array([assets[row].ramp_mw_per_min for row in units]),
-        **_commitment_columns([assets[row] for row in units]),
-        **_segments([assets[row] for row in units]),
-        **_starts([assets[row] for row in units]),
+        min_up_h=np.array([limits.min_up_h for limits in commitments]),
+        min_down_h=np.array([limits.min_down_h for limits in commitments]),
+        must_run=np.array([limits.must_run for limits in commitments], dtype=np.bool_),
+        on_cost_per_h=np.array([_on_cost(assets[row]) for row in units]),
+        stop_cost=np.array([limits.shut_down_cost for limits in commitments]),
+        segment_unit=np.array([segment.unit for segment in segments], dtype=np.int64),
+        segment_mw=np.array([segment.size for segment in segments]),
+        segment_cost=np.array([segment.cost for segment in segments]),
+        start_unit=np.array([start.unit for start in starts], dtype=np.int64),
+        start_off_h=np.array([start.size for start in starts]),
+        start_until_h=np.array([start.until for start in starts]),
+        start_cost=np.array([start.cost for start in starts]),
         vre_asset=np.array(vre, dtype=np.int64),
         battery_asset=np.array(batteries, dtype=np.int64),
         csp_unit=np.array(csp, dtype=np.int64),
@@ -165,63 +180,49 @@ def fleet_of(network: Network) -> Fleet:
     )
 
 
-def _commitment_columns(units: list[Asset]) -> dict[str, npt.NDArray[np.generic]]:
-    """A unit without commitment data is always on."""
-    limits = [unit.commitment for unit in units]
-    at_least = [unit.heat_rate.heat_mmbtu_per_h[0] if unit.heat_rate else 0.0 for unit in units]
-    cost = [
-        heat * unit.fuel_price_per_mmbtu + unit.vom_per_mwh * unit.p_min_mw
-        for heat, unit in zip(at_least, units, strict=True)
-    ]
-    return {
-        "min_up_h": np.array([c.min_up_h if c else 0.0 for c in limits]),
-        "min_down_h": np.array([c.min_down_h if c else 0.0 for c in limits]),
-        "must_run": np.array([c.must_run if c else True for c in limits], dtype=np.bool_),
-        "on_cost_per_h": np.array(cost),
-        "stop_cost": np.array([c.shut_down_cost if c else 0.0 for c in limits]),
-    }
+class Piece(NamedTuple):
+    """A cost segment or a start category of a unit."""
+
+    unit: int
+    """Row of the unit."""
+
+    size: float
+    """Width of a segment [MW]; shortest time off of a start category [h]."""
+
+    cost: float
+    """Per MWh, or per start [currency]."""
+
+    until: float = np.inf
+    """Time off at which a start category ends [h]."""
 
 
-def _segments(units: list[Asset]) -> dict[str, npt.NDArray[np.generic]]:
-    owner: list[int] = []
-    width: list[float] = []
-    cost: list[float] = []
-    for index, unit in enumerate(units):
-        points = [(unit.p_min_mw, 0.0), (unit.p_max_mw, 0.0)]
-        if unit.heat_rate is not None:
-            points = list(zip(unit.heat_rate.power_mw, unit.heat_rate.heat_mmbtu_per_h, strict=True))
-        for (low, heat_low), (high, heat_high) in zip(points[:-1], points[1:], strict=True):
-            if high > low:
-                owner.append(index)
-                width.append(high - low)
-                slope = (heat_high - heat_low) / (high - low)
-                cost.append(slope * unit.fuel_price_per_mmbtu + unit.vom_per_mwh)
-    return {
-        "segment_unit": np.array(owner, dtype=np.int64),
-        "segment_mw": np.array(width),
-        "segment_cost": np.array(cost),
-    }
+def _on_cost(unit: Asset) -> float:
+    """Cost of an hour at the least output [currency/h]."""
+    heat = unit.heat_rate.heat_mmbtu_per_h[0] if unit.heat_rate else 0.0
+    return heat * unit.fuel_price_per_mmbtu + unit.vom_per_mwh * unit.p_min_mw
 
 
-def _starts(units: list[Asset]) -> dict[str, npt.NDArray[np.generic]]:
+def _segments(index: int, unit: Asset) -> list[Piece]:
+    points = [(unit.p_min_mw, 0.0), (unit.p_max_mw, 0.0)]
+    if unit.heat_rate is not None:
+        points = list(zip(unit.heat_rate.power_mw, unit.heat_rate.heat_mmbtu_per_h, strict=True))
+    pieces = []
+    for (low, heat_low), (high, heat_high) in pairwise(points):
+        if high > low:
+            slope = (heat_high - heat_low) / (high - low)
+            pieces.append(Piece(index, high - low, slope * unit.fuel_price_per_mmbtu + unit.vom_per_mwh))
+    return pieces
+
+
+def _starts(index: int, unit: Asset) -> list[Piece]:
     """Categories, hot to cold; the hottest holds from 0 h off, whatever its own `off_h` says."""
-    owner: list[int] = []
-    off: list[float] = []
-    until: list[float] = []
-    cost: list[float] = []
-    for index, unit in enumerate(units):
-        categories = unit.commitment.start_ups if unit.commitment else ()
-        for rank, category in enumerate(categories):
-            owner.append(index)
-            off.append(category.off_h if rank else 0.0)
-            until.append(categories[rank + 1].off_h if rank + 1 < len(categories) else np.inf)
-            cost.append(category.heat_mmbtu * unit.fuel_price_per_mmbtu + category.cost)
-    return {
-        "start_unit": np.array(owner, dtype=np.int64),
-        "start_off_h": np.array(off),
-        "start_until_h": np.array(until),
-        "start_cost": np.array(cost),
-    }
+    categories = unit.commitment.start_ups if unit.commitment else ()
+    ends = [*(category.off_h for category in categories[1:]), np.inf]
+    pieces = []
+    for rank, (category, until) in enumerate(zip(categories, ends, strict=False)):
+        cost = category.heat_mmbtu * unit.fuel_price_per_mmbtu + category.cost
+        pieces.append(Piece(index, category.off_h if rank else 0.0, cost, until))
+    return pieces
 
 
 def _groups(network: Network, units: list[int], vre: list[int], batteries: list[int]) -> tuple[ReserveGroup, ...]:

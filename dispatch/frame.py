@@ -81,7 +81,7 @@ def frame_of(
     _write_energy(problem, state, end_energy_mwh, row_lower, row_upper)
     relaxed = _write_ramps(problem, state, choice, row_lower, row_upper)
     if "start" in problem.columns:
-        _write_switching(problem, state, lower, upper, row_lower, row_upper)
+        _write_switching(problem, state, upper, row_lower, row_upper)
     available_mwh = problem.step_h * outlook.available_mw[problem.fleet.vre_asset].sum()
     offset = float(settings.curtailment_price_per_mwh * available_mwh)
     return Frame(lower, upper, row_lower, row_upper, relaxed, offset)
@@ -95,20 +95,16 @@ def _write_power_bounds(
     held = np.minimum(fleet.ramp_mw_per_h * settings.reserve_time_s / 3600.0, fleet.range_mw)
     upper[columns["held"]] = held[:, None]
     upper[columns["shed"]] = np.maximum(outlook.load_mw, 0.0)
-    if len(fleet.vre_asset):
-        upper[columns["used"]] = outlook.available_mw[fleet.vre_asset]
-    if len(fleet.store_asset):
-        charge = np.broadcast_to(fleet.charge_mw[:, None], columns["charge"].shape).copy()
-        tanks = np.arange(len(fleet.battery_asset), len(fleet.store_asset))
-        charge[tanks] = np.minimum(charge[tanks], outlook.available_mw[fleet.store_asset[tanks]])
-        upper[columns["charge"]] = np.where(is_out[fleet.store_asset], 0.0, charge)
+    upper[columns["used"]] = outlook.available_mw[fleet.vre_asset]
+    charge = np.broadcast_to(fleet.charge_mw[:, None], columns["charge"].shape).copy()
+    tanks = np.arange(len(fleet.battery_asset), len(fleet.store_asset))
+    charge[tanks] = np.minimum(charge[tanks], outlook.available_mw[fleet.store_asset[tanks]])
+    upper[columns["charge"]] = np.where(is_out[fleet.store_asset], 0.0, charge)
     for family in ("discharge", "held_battery"):
-        if family in columns:
-            cells = columns[family][is_out[fleet.battery_asset]]
-            upper[cells] = 0.0
-    if "dc_flow" in columns:
-        cells = columns["dc_flow"][outlook.branch_out[len(problem.network.branches) :]]
-        lower[cells] = upper[cells] = 0.0
+        upper[columns[family][is_out[fleet.battery_asset]]] = 0.0
+    lines_out = outlook.branch_out[len(problem.network.branches) :]
+    cells = columns["dc_flow"][lines_out]
+    lower[cells] = upper[cells] = 0.0
 
 
 def _write_balance(problem: Compiled, outlook: Outlook, row_lower: Floats, row_upper: Floats) -> None:
@@ -136,8 +132,6 @@ def _write_reserves(problem: Compiled, outlook: Outlook, row_lower: Floats) -> N
 def _write_energy(
     problem: Compiled, state: GridState, end_energy_mwh: Floats | None, row_lower: Floats, row_upper: Floats
 ) -> None:
-    if not len(problem.fleet.store_asset):
-        return
     first = problem.rows["eq_energy"][:, 0]
     row_lower[first] = row_upper[first] = energy_at_start(problem, state)
     row_lower[problem.rows["min_end"]] = -np.inf if end_energy_mwh is None else end_energy_mwh
@@ -160,9 +154,7 @@ def above_at_start(problem: Compiled, state: GridState) -> Floats:
     return np.where(state.is_free, np.nan, np.where(state.is_on[rows], above, 0.0))
 
 
-def _write_ramps(
-    problem: Compiled, state: GridState, choice: Choice, row_lower: Floats, row_upper: Floats
-) -> Floats:
+def _write_ramps(problem: Compiled, state: GridState, choice: Choice, row_lower: Floats, row_upper: Floats) -> Floats:
     """Ramps from the state's output on; a limit that a forced stop can't keep gives way, by the least that it takes."""
     fleet = problem.fleet
     ramp = fleet.ramp_mw_per_h * problem.step_h
@@ -173,8 +165,6 @@ def _write_ramps(
         reachable = np.maximum(lowest - ramp, 0.0)
         relaxed[:, period] = np.where(choice.most[:, period], 0.0, reachable)
         lowest = np.where(choice.most[:, period], reachable, 0.0)
-    if "max_rise" not in problem.rows:
-        return np.where(np.isfinite(relaxed), relaxed, 0.0)
     rise, fall = problem.rows["max_rise"], problem.rows["min_rise"]
     has_row = rise[:, 0] >= 0
     units = np.flatnonzero(has_row)
@@ -185,9 +175,7 @@ def _write_ramps(
     return relaxed
 
 
-def _write_switching(
-    problem: Compiled, state: GridState, lower: Floats, upper: Floats, row_lower: Floats, row_upper: Floats
-) -> None:
+def _write_switching(problem: Compiled, state: GridState, upper: Floats, row_lower: Floats, row_upper: Floats) -> None:
     """On/off state at the start; where it is unknown, the first period's state is free and costs no start."""
     fleet = problem.fleet
     first = problem.rows["eq_switch"][:, 0]
@@ -198,8 +186,6 @@ def _write_switching(
         return
     was_on = state.is_on[fleet.unit_asset]
     row_lower[first] = row_upper[first] = was_on.astype(np.float64)
-    if "max_category" not in problem.rows:
-        return
     rows = problem.rows["max_category"]
     ending = np.flatnonzero(rows[:, 0] >= 0)
     owner = fleet.start_unit[ending]

@@ -61,9 +61,15 @@ def solve_lazily(
     """
     iterations = rounds = 0
     while True:
-        answer = solve(with_lines(problem, frame, topology, pairs), settings, basis=basis, deadline_s=settings.deadline_s)
+        whole = with_lines(problem, frame, topology, pairs)
+        answer = solve(whole, settings, basis=basis, deadline_s=settings.deadline_s)
         iterations, rounds = iterations + answer.iterations, rounds + 1
-        if not answer.is_optimal or answer.basis is None:
+        if not answer.is_optimal and basis is not None:
+            # A basis of another hour can be so ill-conditioned that the solver gives up on it.
+            answer = solve(whole, settings, deadline_s=settings.deadline_s)
+            iterations += answer.iterations
+        last = answer.basis
+        if not answer.is_optimal or last is None:
             return LazyAnswer(answer, pairs, np.zeros((len(topology.limits_mw), problem.periods)), iterations, rounds)
         flows = topology.flows(answer.values[problem.columns["injection"]])
         new = violated(topology, flows, pairs)
@@ -73,7 +79,7 @@ def solve_lazily(
                 answer = replace(answer, is_optimal=False, reason="rounds of adding line limits")
             return LazyAnswer(answer, pairs, flows, iterations, rounds)
         pairs = np.concatenate([pairs, new])
-        basis = Basis(answer.basis.columns, np.concatenate([answer.basis.rows, np.full(len(new), BASIC, np.uint8)]))
+        basis = Basis(last.columns, np.concatenate([last.rows, np.full(len(new), BASIC, np.uint8)]))
         if len(both):
             upper = frame.upper.copy()
             upper[both] = 0.0
@@ -101,8 +107,6 @@ def _both_ways(problem: Compiled, values: Floats) -> Ints:
 
     A linear problem burns surplus energy in a battery's losses when curtailment is dear; a battery can't.
     """
-    if "discharge" not in problem.columns:
-        return np.zeros(0, dtype=np.int64)
     discharge = problem.columns["discharge"]
     charge = problem.columns["charge"][: len(discharge)]
     both = (values[charge] > BOTH_WAYS_MW) & (values[discharge] > BOTH_WAYS_MW)

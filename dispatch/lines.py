@@ -85,10 +85,10 @@ def line_rows(problem: Compiled, topology: Topology, pairs: Ints) -> tuple[sp.cs
 
 def violated(topology: Topology, flows_mw: Floats, pairs: Ints) -> Ints:
     """New (branch, period) rows that the flows ask for, sorted, shape (rows, 2)."""
-    load = np.abs(flows_mw) - topology.limits_mw[:, None]
-    over = load > TOLERANCE_MW
+    over: Bools = np.greater(np.abs(flows_mw), topology.limits_mw[:, None] + TOLERANCE_MW)
     over[pairs[:, 0], pairs[:, 1]] = False
-    wanted = over.any(axis=1)[:, None] & (np.abs(flows_mw) >= NEAR * topology.limits_mw[:, None])
+    is_near: Bools = np.greater_equal(np.abs(flows_mw), NEAR * topology.limits_mw[:, None])
+    wanted = np.logical_and(is_near, over.any(axis=1, keepdims=True))
     wanted[pairs[:, 0], pairs[:, 1]] = False
     return np.argwhere(wanted).astype(np.int64)
 

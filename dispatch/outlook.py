@@ -1,4 +1,4 @@
-"""The outlook: what dispatch believes about the coming periods, taken from one forecast vintage and the given series."""
+"""The outlook: what dispatch believes about the coming periods, from one forecast vintage and the given series."""
 
 from __future__ import annotations
 
@@ -116,7 +116,8 @@ def outlook_from(
     """
     periods = len(vintage.valid_time)
     resolution = _resolution(vintage)
-    for what, array, rows in (("fixed_mw", fixed_mw, len(network.assets)), ("reserve_mw", reserve_mw, len(network.reserves))):
+    given = (("fixed_mw", fixed_mw, len(network.assets)), ("reserve_mw", reserve_mw, len(network.reserves)))
+    for what, array, rows in given:
         if array.shape != (rows, periods):
             raise BadInputError(what, got=array.shape, wanted=(rows, periods))
     asset_out, branch_out = _out(network, vintage.valid_time, resolution, outages)
@@ -193,7 +194,8 @@ def _members(network: Network, vintage: Vintage, kind: Kind) -> list[str]:
 
 def _out(network: Network, valid_time: Instants, resolution: timedelta, outages: pa.Table) -> tuple[Bools, Bools]:
     """A period is out where the outage overlaps it."""
-    branches = {b.name: row for row, b in enumerate((*network.branches, *network.dc_lines))}
+    names = [*(branch.name for branch in network.branches), *(line.name for line in network.dc_lines)]
+    branches = {name: row for row, name in enumerate(names)}
     asset_out = np.zeros((len(network.assets), len(valid_time)), dtype=np.bool_)
     branch_out = np.zeros((len(branches), len(valid_time)), dtype=np.bool_)
     ends = valid_time + np.timedelta64(resolution)
@@ -206,5 +208,5 @@ def _out(network: Network, valid_time: Instants, resolution: timedelta, outages:
         elif name in branches:
             branch_out[branches[name]] |= hit
         else:
-            raise BadInputError("an outage of what the grid has not", asset=name, wanted="an asset or branch of the grid")
+            raise BadInputError("an outage of what is not there", asset=name, wanted="an asset or branch of the grid")
     return asset_out, branch_out

@@ -75,58 +75,25 @@ def plan_of(
         relaxed_mw: Ramp limits that gave way, shape (units, periods) [MW].
     """
     network, fleet = problem.network, problem.fleet
+    x = {family: values[columns] for family, columns in problem.columns.items()}
     names = (*(a.name for a in network.assets), *(d.name for d in network.dc_lines))
     shape = (len(names), len(outlook.valid_time))
-    assets = len(network.assets)
-    x = {family: values[columns] for family, columns in problem.columns.items()}
-    is_on, power, available = np.ones(shape, np.bool_), np.zeros(shape), np.zeros(shape)
-    charge, discharge, reserve, curtailment = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    soc, cause = np.full(shape, np.nan), np.full(shape, "", dtype=object)
-    available[:assets] = outlook.available_mw
-    power[fleet.fixed_asset] = outlook.available_mw[fleet.fixed_asset]
-    units = fleet.unit_asset
-    is_on[units] = x["on"] > 0.5
-    power[units] = unit_power(fleet, x["on"], x["segment"])
-    available[units] = np.where(is_on[units], (fleet.p_min_mw + fleet.range_mw)[:, None], 0.0)
-    reserve[units] = np.maximum(x["held"], 0.0)
-    if len(fleet.vre_asset):
-        possible = outlook.available_mw[fleet.vre_asset]
-        lost = possible - np.clip(x["used"], 0.0, possible)
-        lost[lost < CURTAILED_MW] = 0.0
-        curtailment[fleet.vre_asset] = lost
-        power[fleet.vre_asset] = possible - lost
-        cause[fleet.vre_asset] = np.where(lost > 0, causes.curtailment, "")
-    if len(fleet.battery_asset):
-        rows = fleet.battery_asset
-        charge[rows] = np.maximum(x["charge"][: len(rows)], 0.0)
-        discharge[rows] = np.maximum(x["discharge"], 0.0)
-        power[rows] = discharge[rows] - charge[rows]
-        reserve[rows] = np.maximum(x["held_battery"], 0.0)
-        available[rows] = np.array([[network.assets[row].p_max_mw] for row in rows])
-    if len(fleet.csp_unit):
-        rows = fleet.unit_asset[fleet.csp_unit]
-        charge[rows] = np.maximum(x["charge"][len(fleet.battery_asset) :], 0.0)
-        discharge[rows] = power[rows]
-    if len(fleet.store_asset):
-        soc[fleet.store_asset] = np.clip(x["energy"], 0.0, fleet.energy_mwh[:, None])
-    if network.dc_lines:
-        power[assets:] = x["dc_flow"]
-        available[assets:] = np.array([[line.limit_mw] for line in network.dc_lines])
-    return Plan(
+    zero = np.zeros(shape)
+    plan = Plan(
         layer=verdict.layer,
         issue_time=verdict.issue_time,
         valid_time=outlook.valid_time,
         resolution=outlook.resolution,
         assets=names,
-        is_on=is_on,
-        power_mw=power,
-        charge_mw=charge,
-        discharge_mw=discharge,
-        soc_mwh=soc,
-        available_mw=available,
-        curtailment_mw=curtailment,
-        cause=cause,
-        reserve_mw=reserve,
+        is_on=np.ones(shape, dtype=np.bool_),
+        power_mw=zero.copy(),
+        charge_mw=zero.copy(),
+        discharge_mw=zero.copy(),
+        soc_mwh=np.full(shape, np.nan),
+        available_mw=zero.copy(),
+        curtailment_mw=zero.copy(),
+        cause=np.full(shape, "", dtype=object),
+        reserve_mw=zero.copy(),
         status=verdict.status,
         reason=verdict.reason,
         gap=verdict.gap,
@@ -134,6 +101,44 @@ def plan_of(
         slacks=_slacks(network, fleet, x, outlook.valid_time, causes, relaxed_mw),
         solver_work=verdict.work,
     )
+    plan.available_mw[: len(network.assets)] = outlook.available_mw
+    plan.power_mw[fleet.fixed_asset] = outlook.available_mw[fleet.fixed_asset]
+    _fill_units(plan, fleet, x)
+    _fill_farms(plan, fleet, outlook, x, causes)
+    _fill_stores(plan, fleet, x, np.array([[network.assets[row].p_max_mw] for row in fleet.battery_asset]))
+    lines = slice(len(network.assets), None)
+    plan.power_mw[lines] = x["dc_flow"]
+    plan.available_mw[lines] = np.array([[line.limit_mw] for line in network.dc_lines]).reshape(-1, 1)
+    return plan
+
+
+def _fill_units(plan: Plan, fleet: Fleet, x: dict[str, Floats]) -> None:
+    units = fleet.unit_asset
+    plan.is_on[units] = x["on"] > 0.5
+    plan.power_mw[units] = unit_power(fleet, x["on"], x["segment"])
+    plan.available_mw[units] = np.where(plan.is_on[units], (fleet.p_min_mw + fleet.range_mw)[:, None], 0.0)
+    plan.reserve_mw[units] = np.where(plan.is_on[units], np.maximum(x["held"], 0.0), 0.0)
+
+
+def _fill_farms(plan: Plan, fleet: Fleet, outlook: Outlook, x: dict[str, Floats], causes: Causes) -> None:
+    farms = fleet.vre_asset
+    possible = outlook.available_mw[farms]
+    lost = possible - np.clip(x["used"], 0.0, possible)
+    lost[lost < CURTAILED_MW] = 0.0
+    plan.curtailment_mw[farms] = lost
+    plan.power_mw[farms] = possible - lost
+    plan.cause[farms] = np.where(lost > 0, causes.curtailment, "")
+
+
+def _fill_stores(plan: Plan, fleet: Fleet, x: dict[str, Floats], p_max_mw: Floats) -> None:
+    batteries, tanks = fleet.battery_asset, fleet.unit_asset[fleet.csp_unit]
+    plan.charge_mw[fleet.store_asset] = np.maximum(x["charge"], 0.0)
+    plan.discharge_mw[batteries] = np.maximum(x["discharge"], 0.0)
+    plan.power_mw[batteries] = plan.discharge_mw[batteries] - plan.charge_mw[batteries]
+    plan.reserve_mw[batteries] = np.maximum(x["held_battery"], 0.0)
+    plan.available_mw[batteries] = p_max_mw.reshape(-1, 1)
+    plan.discharge_mw[tanks] = plan.power_mw[tanks]
+    plan.soc_mwh[fleet.store_asset] = np.clip(x["energy"], 0.0, fleet.energy_mwh[:, None])
 
 
 def unit_power(fleet: Fleet, on: Floats, segment: Floats) -> Floats:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import numpy as np
 import numpy.typing as npt
 
@@ -95,9 +93,8 @@ def choice_of(problem: Compiled, outlook: Outlook, state: GridState) -> Choice:
 
 
 def end_energy(problem: Compiled, plan: Plan, outlook: Outlook) -> Floats:
-    """Stored energy that a commitment plan wants at the end of the window, shape (stores,) [MWh]; 0 where it says none."""
+    """Energy that a commitment plan wants at the end of the window, 0 where it says none, shape (stores,) [MWh]."""
     names = [problem.network.assets[row].name for row in problem.fleet.store_asset]
-    last = outlook.valid_time[-1:] + np.timedelta64(timedelta(0))
-    column = columns_at(plan, last)
+    column = columns_at(plan, outlook.valid_time[-1:])
     wanted: Floats = plan.soc_mwh[rows_in(plan, names)][:, column[0]]
     return np.nan_to_num(np.clip(wanted, 0.0, problem.fleet.energy_mwh))

@@ -131,7 +131,7 @@ def solve(
         deadline_s: Wall-time limit, live runs only [s].
     """
     highs = highspy.Highs()
-    options = {
+    options: dict[str, bool | int | float | str] = {
         "output_flag": False,
         "threads": 1,
         "parallel": "off",

@@ -102,7 +102,7 @@ def _sheet(network: Network, plan: Plan, state: GridState | None) -> Sheet:
     return Sheet(
         network=network,
         valid_time=plan.valid_time[starts],
-        step_h=(ends - starts + 1) * step_h,
+        step_h=np.array(ends - starts + 1, dtype=np.float64) * step_h,
         is_on=plan.is_on[order][:, starts],
         power_mw=plan.power_mw[order][:, starts],
         charge_mw=plan.charge_mw[order][:, starts],

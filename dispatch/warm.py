@@ -1,6 +1,7 @@
-"""What one economic dispatch hands to the next: its basis and line rows, moved by the periods that have passed.
+"""What one economic dispatch hands to the next: its basis and its line rows.
 
-As bytes, since the loop stores them: a resumed run starts from the very same ones.
+The window has moved on by then, but most of a basis stays right, and what is wrong costs a few simplex steps. As
+bytes, since the loop stores them: a resumed run starts from the very same ones.
 """
 
 from __future__ import annotations
@@ -13,20 +14,19 @@ import numpy.typing as npt
 from dispatch.compiled import Compiled
 from dispatch.lazy import LazyAnswer
 from dispatch.lines import NO_PAIRS, Topology
-from dispatch.outlook import Outlook
 from dispatch.solver import BASIC, Basis
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
 
-HEADER = "<qqqq"
-"""First valid time [us], columns, rows without lines, line rows."""
+HEADER = "<qqq"
+"""Columns, rows without lines, line rows."""
 
 KEPT_SHARE = 0.8
 """A line row goes when its flow is below this share of its limit."""
 
 
-def warm_bytes(outlook: Outlook, topology: Topology, solved: LazyAnswer) -> bytes:
+def warm_bytes(topology: Topology, solved: LazyAnswer) -> bytes:
     """Basis and line rows of a solve."""
     basis = solved.answer.basis
     if basis is None:
@@ -36,17 +36,16 @@ def warm_bytes(outlook: Outlook, topology: Topology, solved: LazyAnswer) -> byte
     is_basic = basis.rows[rows:] == BASIC
     share = np.abs(solved.flows_mw[pairs[:, 0], pairs[:, 1]]) / topology.limits_mw[pairs[:, 0]]
     keep = ~is_basic | (share >= KEPT_SHARE)
-    first = int(outlook.valid_time[0].astype("datetime64[us]").astype(np.int64))
-    header = struct.pack(HEADER, first, len(basis.columns), rows, int(keep.sum()))
+    header = struct.pack(HEADER, len(basis.columns), rows, int(keep.sum()))
     parts = [header, basis.columns.tobytes(), basis.rows[:rows].tobytes()]
     return b"".join([*parts, basis.rows[rows:][keep].tobytes(), pairs[keep].astype("<i4").tobytes()])
 
 
-def start_from(problem: Compiled, outlook: Outlook, warm: bytes | None) -> tuple[Basis | None, Ints]:
+def start_from(problem: Compiled, warm: bytes | None) -> tuple[Basis | None, Ints]:
     """Basis and line rows to start from; none where the bytes are of another problem."""
     if not warm:
         return None, NO_PAIRS
-    first, columns, rows, lines = struct.unpack_from(HEADER, warm)
+    columns, rows, lines = struct.unpack_from(HEADER, warm)
     if (rows, columns) != problem.matrix.shape:
         return None, NO_PAIRS
     at = struct.calcsize(HEADER)

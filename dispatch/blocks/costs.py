@@ -14,7 +14,7 @@ from dispatch.settings import DispatchSettings
 
 
 def add_costs(m: pyo.ConcreteModel, fleet: Fleet, settings: DispatchSettings, step_h: float) -> None:
-    """The one objective: energy costs by the hour, switching costs by the event, the value of energy left at the end."""
+    """The one objective: energy by the hour, switching by the event, the value of energy left at the end."""
     energy = [*_running(m, fleet), *_shortfalls(m, fleet, settings)]
     switching = _switching(m, fleet) if hasattr(m, "start") else iter(())
     last = m.periods.last()
@@ -34,9 +34,7 @@ def _running(m: pyo.ConcreteModel, fleet: Fleet) -> Iterator[tuple[float, pyo.Va
         yield float(fleet.on_cost_per_h[u]), variable
 
 
-def _shortfalls(
-    m: pyo.ConcreteModel, fleet: Fleet, settings: DispatchSettings
-) -> Iterator[tuple[float, pyo.Var]]:
+def _shortfalls(m: pyo.ConcreteModel, fleet: Fleet, settings: DispatchSettings) -> Iterator[tuple[float, pyo.Var]]:
     """(price per MWh, variable) of what is given up, and of idle battery cycling."""
     for variable in m.used.values():
         yield -settings.curtailment_price_per_mwh, variable

@@ -9,12 +9,13 @@ Source: shared reserve rows as in Zheng & Litvinov (2006), IEEE Trans. Power Sys
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyomo.environ as pyo
 
 from dispatch.fleet import Fleet
 
 
-def add_reserves(m: pyo.ConcreteModel, fleet: Fleet, is_quick: np.ndarray) -> None:
+def add_reserves(m: pyo.ConcreteModel, fleet: Fleet, is_quick: npt.NDArray[np.bool_]) -> None:
     """One row for each group and period, its shortfall a variable.
 
     Args:

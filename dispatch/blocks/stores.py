@@ -49,11 +49,15 @@ def add_stores(m: pyo.ConcreteModel, fleet: Fleet, p_max_mw: list[float], step_h
     m.max_battery = pyo.Constraint(
         batteries,
         m.periods,
-        rule=lambda m, s, t: m.charge[s, t] / fleet.charge_mw[s] + m.discharge[s, t] / p_max_mw[s] <= 1,
+        rule=lambda m, s, t: (
+            p_max_mw[s] * m.charge[s, t] + fleet.charge_mw[s] * m.discharge[s, t] <= p_max_mw[s] * fleet.charge_mw[s]
+        ),
     )
     m.held_battery = pyo.Var(batteries, m.periods, bounds=(0, None))
     m.max_held = pyo.Constraint(
-        batteries, m.periods, rule=lambda m, s, t: m.held_battery[s, t] + m.discharge[s, t] - m.charge[s, t] <= p_max_mw[s]
+        batteries,
+        m.periods,
+        rule=lambda m, s, t: m.held_battery[s, t] + m.discharge[s, t] - m.charge[s, t] <= p_max_mw[s],
     )
     # Reserve must last an hour from what is stored at the period's end.
     m.max_held_energy = pyo.Constraint(
