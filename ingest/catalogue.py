@@ -36,6 +36,6 @@ def open_grid(name_or_dir: str | Path) -> TimedSource:
     """
     if (name := str(name_or_dir)) in BUILT_IN:
         return BUILT_IN[name]()
-    if Path(name_or_dir).is_dir():
-        return read_grid_directory(Path(name_or_dir))
+    if name and Path(name).is_dir():
+        return read_grid_directory(Path(name))
     raise BadInputError("an unknown grid", got=name, wanted=f"{', '.join(grid_names())} or a grid's directory")

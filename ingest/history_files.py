@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from gridcore.errors import BadInputError
-from gridcore.timeline import from_numpy, to_numpy
+from gridcore.timeline import TIMESTAMP, from_numpy, to_numpy
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 """Kinds of files a table can lie in."""
@@ -47,7 +47,7 @@ class History:
         """
         if self.file is None:
             return self._schema.empty_table()
-        first, last = pa.scalar(to_numpy(start)).cast(_INSTANT), pa.scalar(to_numpy(end)).cast(_INSTANT)
+        first, last = pa.scalar(to_numpy(start)).cast(TIMESTAMP), pa.scalar(to_numpy(end)).cast(TIMESTAMP)
         if self._is_lazy:
             inside = (pc.field("valid_time") >= first) & (pc.field("valid_time") < last)
             return self._columns(_read(self.file, inside))
@@ -62,7 +62,7 @@ class History:
         whole = pq.read_table(self.file, columns=["valid_time"]) if self._is_lazy else self._whole
         if not len(whole):
             return None
-        least = pc.min_max(whole.column("valid_time").cast(_INSTANT)).as_py()
+        least = pc.min_max(whole.column("valid_time").cast(TIMESTAMP)).as_py()
         return _utc(least["min"]), _utc(least["max"])
 
     def names(self) -> tuple[str, ...]:
@@ -76,9 +76,6 @@ class History:
     @cached_property
     def _whole(self) -> pa.Table:
         return self._schema.empty_table() if self.file is None else self._columns(_read(self.file))
-
-
-_INSTANT = pa.timestamp("us", tz="UTC")
 
 
 def find_file(directory: Path, stem: str) -> Path | None:
@@ -115,13 +112,13 @@ def stretches(start: datetime, end: datetime, step: timedelta) -> Iterable[tuple
 
 
 def _has_instants(file: Path) -> bool:
-    """The Parquet file's valid_time is an instant with a zone, so that it can be cut while it is read."""
+    """The Parquet file's valid_time is of the project's own type, so that it can be cut while it is read."""
     try:
         schema = pq.read_schema(file)
     except (OSError, pa.ArrowInvalid) as cause:
         raise BadInputError("an unreadable file", file=file, got=cause, wanted="Parquet") from cause
     place = schema.get_field_index("valid_time")
-    return place >= 0 and pa.types.is_timestamp(schema.field(place).type) and schema.field(place).type.tz is not None
+    return place >= 0 and bool(schema.field(place).type == TIMESTAMP)
 
 
 def _read(file: Path, inside: pc.Expression | None = None) -> pa.Table:
