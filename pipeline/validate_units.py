@@ -177,10 +177,8 @@ def _check_cause(cause: npt.NDArray[np.object_], curtailment: Floats, at: Grid2d
     """Each curtailment has a cause of the known words, and nothing else has one."""
     words = [member.value for member in Cause]
     good = np.where(curtailment > 0, np.isin(cause.astype(str), words), cause == "").astype(bool)
-    got = np.array([[f"{word!r} at {size} MW"] for word, size in zip(cause[:, 0], curtailment[:, 0], strict=True)])
-    at.demand(
-        "cause of curtailment", good, got.reshape(good.shape), "a cause where, and only where, something is curtailed"
-    )
+    got = np.where(cause == "", "no cause", cause)
+    at.demand("cause of curtailment", good, got, "a cause where, and only where, something is curtailed")
 
 
 def _out(outages: pa.Table, asset: str, times: npt.NDArray[np.datetime64]) -> Bools:
