@@ -13,6 +13,9 @@ from pipeline.report.draw import canvas, look, to_svg
 from pipeline.report.palette import CAUSE_COLOURS, COST_COLOURS, UNKNOWN_COLOUR
 from pipeline.report.wording import cause_label, is_number, number, row_label
 
+NOTHING = 1e-6
+"""Length below which a part of a bar is not there: energy of stores that end as they began, to rounding."""
+
 
 def comparison_figure(summary: Mapping[str, Any]) -> Figure:
     """Curtailed energy and cost of each row."""
@@ -35,7 +38,7 @@ def _bars(axes: Axes, rows: list[dict[str, Any]], colours: Mapping[str, str], la
     up, down = np.zeros(len(rows)), np.zeros(len(rows))
     for part in sorted({part for row in rows for part in row}):
         values = np.array([float(row[part]) if is_number(row.get(part)) else 0.0 for row in rows]) / scale
-        if values.any():
+        if np.abs(values).max(initial=0.0) > NOTHING:
             colour = colours.get(part, UNKNOWN_COLOUR)
             left = np.where(values < 0, down, up)
             axes.barh(range(len(rows)), values, left=left, height=0.62, color=colour, label=label(part))

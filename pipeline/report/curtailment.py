@@ -9,7 +9,7 @@ from gridcore.asset import CURTAILABLE
 from pipeline.report.blocks import Block, Figure, Note, Section, Tab, Table, Tabs
 from pipeline.report.draw import PAPER, canvas, edges, look, readout, stepped, time_axis, to_svg
 from pipeline.report.export import Export, Floats, Realised, coarsen, drawing_factor
-from pipeline.report.palette import CAUSE_COLOURS, UNKNOWN_COLOUR
+from pipeline.report.palette import CAUSE_COLOURS, GROUPS, UNKNOWN_COLOUR, group_of
 from pipeline.report.wording import CAUSE_CHINESE, cause_label, energy, percent, row_label
 
 NOTHING_MWH = 1e-6
@@ -93,7 +93,7 @@ def _plant_table(export: Export, realised: Realised, row: str) -> Table:
         parts = [power[n][realised.cause[n] == code].sum() for code in range(len(realised.causes))]
         cause = realised.causes[int(np.argmax(parts))]
         share = lost[n] / available[n] if available[n] > 0 else None
-        cells = [asset.name, asset.technology.value.replace("_", " "), asset.bus, energy(float(available[n]))]
+        cells = [asset.name, GROUPS[group_of(asset) or "other_thermal"].name, asset.bus, energy(float(available[n]))]
         rows.append([*cells, energy(float(lost[n])), percent(share, 1), cause_label(cause)])
     for label, some in ((f"{len(order) - PLANTS} other plants", order[PLANTS:]), ("all curtailed plants", order)):
         if some and len(order) > 1:

@@ -102,6 +102,8 @@ def to_svg(figure: Canvas, key: str, alt: str, tips: Mapping[str, str] | None = 
     svg = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", svg)
     # `var()` works in a style only, and matplotlib writes colours as presentation attributes nowhere but in hatches.
     svg = re.sub(r'(fill|stroke)="(#0[0-9a-f]{5})"', r'style="\1: \2"', svg)
+    # Hundredths of a dot are finer than any screen; the rest is half the page's size.
+    svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path.group()), svg)
     for marker, variable in _VARIABLES.items():
         svg = svg.replace(marker, variable)
     width = round(100 * figure.get_figwidth() / WIDTH_IN, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +15,27 @@ from matplotlib.axes import Axes
 from gridcore.asset import Technology
 from gridcore.timeline import Instants
 from pipeline.report.blocks import Figure, Note, Section, Tab, Tabs
-from pipeline.report.draw import canvas, look, readout, time_axis, to_svg
+from pipeline.report.draw import INK, Series, canvas, look, readout, time_axis, to_svg
 from pipeline.report.export import Export, Floats, Realised, coarsen, drawing_factor, local_days
-from pipeline.report.palette import GROUPS
+from pipeline.report.palette import CURTAILED, GROUPS
 
 LEVELS = ((0.05, 0.95), (0.1, 0.9), (0.2, 0.8), (0.3, 0.7), (0.4, 0.6))
 """Bands of a fan from the outside in."""
 
-MOST_PERIODS = 800
+MOST_PERIODS = 700
 """Longest time line drawn period by period; a longer one is drawn at every n-th."""
+
+NOTHING_MW = 1e-6
+"""Curtailed power below which what flowed is what was available."""
+
+INK_ON_PAGE = "var(--ink)"
+"""Colour of the text, in the page's own words."""
+
+ACTUAL_STYLES: tuple[dict[str, Any], ...] = (
+    {"color": INK, "lw": 1.2},
+    {"color": CURTAILED, "lw": 0.9, "ls": (0, (3, 1.5))},
+)
+"""Line of what was available, and of what flowed after curtailment."""
 
 
 @dataclass(frozen=True)
@@ -112,41 +125,57 @@ def _subjects(export: Export, realised: Realised) -> list[Subject]:
 
 def _figure(export: Export, realised: Realised, subject: Subject, table: pa.Table) -> Figure:
     factor = max(round(0.25 / realised.hours), 1)
-    valid, hours = realised.valid_time[::factor], realised.hours * factor
-    actual = coarsen(subject.actual_mw, factor)
-    flowed = None if subject.flowed_mw is None else coarsen(subject.flowed_mw, factor)
+    every = max(drawing_factor(realised, MOST_PERIODS) // factor, 1)
+    valid, hours = realised.valid_time[:: factor * every], realised.hours * factor * every
+    actual = coarsen(subject.actual_mw, factor)[::every]
+    series = [("actual", INK_ON_PAGE, actual)]
+    if subject.flowed_mw is not None:
+        flowed = coarsen(subject.flowed_mw, factor)[::every]
+        if np.nanmax(np.abs(flowed - actual), initial=0.0) > NOTHING_MW:
+            series.append(("after curtailment", CURTAILED, flowed))
     rows = table.filter(pc.equal(table["target"], subject.target))
     fans = [_fan(export, rows, valid, view) for view in VIEWS]
     figure = canvas(5.6)
-    centre = valid + np.timedelta64(round(1800 * hours), "s")
     with look():
         panels = figure.subplots(len(VIEWS), 1, sharex=True, sharey=True)
+        centre = valid + np.timedelta64(round(1800 * hours), "s")
         for axes, view, (levels, fan) in zip(panels, VIEWS, fans, strict=True):
             axes.set_title(view.name)
-            _draw_fan(axes, centre, levels, fan, subject.colour)
-            if flowed is not None and np.nanmax(np.abs(flowed - actual), initial=0.0) > 1e-6:
-                axes.plot(centre, flowed, color="#c1272d", lw=0.9, ls=(0, (3, 1.5)), label="after curtailment")
-            axes.plot(centre, actual, color="#010203", lw=1.2, label="actual")
-            axes.set_ylabel("MW")
-            axes.set_ylim(bottom=0)
+            _draw_fan(axes, *_without_holes(centre, fan), levels, subject.colour)
+            _draw_series(axes, centre, series)
         time_axis(panels[-1], valid, hours, export.zone)
         figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside upper right", ncols=4)
     key = f"fan-{subject.target}".replace("/", "-")
     svg = to_svg(figure, key, f"Forecasts of {subject.title}")
-    series = [("actual", "var(--ink)", actual)]
-    middles = [(view.name, _middle(*fan)) for view, fan in zip(VIEWS, fans, strict=True)]
-    series += [(f"P50 {name}", subject.colour, middle) for name, middle in middles]
-    if flowed is not None:
-        series.append(("after curtailment", "#c1272d", flowed))
-    step = drawing_factor(realised, MOST_PERIODS) // factor or 1
-    thin = [(name, colour, values[::step]) for name, colour, values in series]
-    line = readout(panels[-1], valid[::step], hours * step, export.zone, thin)
+    series += [(f"P50 {v.name}", subject.colour, _middle(*fan)) for v, fan in zip(VIEWS, fans, strict=True)]
     missing = [view.name for view, (_, fan) in zip(VIEWS, fans, strict=True) if not np.isfinite(fan).any()]
-    caption = f"{subject.title} [MW]." + (f" No vintage: {', '.join(missing)}." if missing else "")
-    return Figure(svg, caption, key, line)
+    caption = f"{subject.title} [MW], a point every {60 * hours:g} min."
+    caption += f" No vintage: {', '.join(missing)}." if missing else ""
+    return Figure(svg, caption, key, readout(panels[-1], valid, hours, export.zone, series))
 
 
-def _draw_fan(axes: Axes, centre: Instants, levels: Sequence[float], fan: Floats, colour: str) -> None:
+def _draw_series(axes: Axes, centre: Instants, series: Sequence[Series]) -> None:
+    """What was available, and what flowed where that is another thing."""
+    for (name, _, values), style in zip(series, ACTUAL_STYLES, strict=False):
+        axes.plot(centre, values, label=name, **style)
+    axes.set_ylabel("MW")
+    axes.set_ylim(bottom=0)
+
+
+def _without_holes(centre: Instants, fan: Floats) -> tuple[Instants, Floats]:
+    """The periods that have a forecast, with a NaN only where more is missing than the usual distance.
+
+    Plans that are made every other period leave a hole between any two points; a band of such points must still be one.
+    """
+    known = np.flatnonzero(np.isfinite(fan).all(axis=0)) if len(fan) else np.zeros(0, dtype=np.int64)
+    if len(known) < 2:
+        return centre, fan
+    steps = np.diff(known)
+    breaks = np.flatnonzero(steps > 2 * np.median(steps)) + 1
+    return np.insert(centre[known], breaks, centre[known][breaks]), np.insert(fan[:, known], breaks, np.nan, axis=1)
+
+
+def _draw_fan(axes: Axes, centre: Instants, fan: Floats, levels: Sequence[float], colour: str) -> None:
     at = {round(level, 6): n for n, level in enumerate(levels)}
     for low, high in LEVELS:
         if low in at and high in at:

@@ -38,13 +38,13 @@ def _day_chart(days: list[Day], row: str, money: str) -> Figure:
     figure = canvas(2.4, min(2.6 + 0.8 * len(days), WIDTH_IN))
     with look():
         axes = figure.subplots()
-        base = np.zeros(len(days))
+        up, down = np.zeros(len(days)), np.zeros(len(days))
         for part in dict.fromkeys(part for day in days for part in day.cost):
             height = np.array([day.cost.get(part, 0.0) for day in days]) / 1000
-            if height.any():
-                colour = COST_COLOURS.get(part, UNKNOWN_COLOUR)
+            if np.abs(height).max(initial=0.0) > 1e-6:
+                colour, base = COST_COLOURS.get(part, UNKNOWN_COLOUR), np.where(height < 0, down, up)
                 axes.bar(range(len(days)), height, bottom=base, width=0.6, color=colour, label=part.replace("_", " "))
-                base = base + height
+                up, down = up + height.clip(0, None), down + height.clip(None, 0)
         axes.set_xticks(range(len(days)), [day.name for day in days], rotation=90 if len(days) > 12 else 0)
         axes.set_xlim(-0.6, len(days) - 0.4)
         axes.set_ylabel(f"1000 {money}")
