@@ -21,7 +21,7 @@ from forecasting.history import History, read_history
 from forecasting.kind_model import KindModel, register
 from forecasting.members import PROPHET, error_quantiles, points_of
 from forecasting.predict import blended, load_scale, member_quantiles
-from forecasting.prophet_curves import ProphetCurves
+from forecasting.prophet_curves import ProphetCurves, silence
 from forecasting.sampling import training_question, validation_question
 from forecasting.settings import SLOT, ForecastSettings, Mode
 from forecasting.solar import SolarGeometry
@@ -224,6 +224,7 @@ class _KindFitter:
         """The model with a Prophet for each load, where the history is long enough."""
         if self._group.kind is not Kind.LOAD or not self._settings.with_prophet:
             return model
+        silence()
         from forecasting.prophet_member import fit_prophet  # noqa: PLC0415  (see forecasting.prophet_curves)
 
         slots = int((to_numpy(end) - self._history.start) // SLOT)

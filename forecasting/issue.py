@@ -21,14 +21,14 @@ from forecasting.members import BASELINES, error_quantiles, points_of
 from forecasting.predict import blended, bounded, load_scale, member_quantiles, needed_members
 from forecasting.prophet_curves import ProphetCurves
 from forecasting.sampling import training_question
-from forecasting.settings import ForecastSettings, Mode
+from forecasting.settings import SLOT, ForecastSettings, Mode
 from forecasting.solar import SolarGeometry
 from forecasting.sums import SumsModel, decode_sums, sum_quantiles, sums_name
 from gridcore.forecast import QUANTILES, Vintage
 from gridcore.network import Network
 from gridcore.ports import Known, RegisteredModel
 from gridcore.target import Kind, Target
-from gridcore.timeline import from_numpy
+from gridcore.timeline import from_numpy, to_numpy
 
 MAX_AGE_H = 1.0
 """Age of the newest reading from which an intraday forecast counts as a fallback [h]."""
@@ -57,8 +57,8 @@ class Forecaster:
         self._zone = network.zone
         self._targets, self._sums = tuple(targets), tuple(sums)
         kinds = dict.fromkeys(target.kind for target in self._targets)
-        self._groups = tuple(_group(kind, self._targets) for kind in kinds)
-        self._rows = {name: row for row, name in enumerate(n for group in self._groups for n in group.names)}
+        self.groups = tuple(_group(kind, self._targets) for kind in kinds)
+        self._rows = {name: row for row, name in enumerate(n for group in self.groups for n in group.names)}
         self._curves = ProphetCurves(self._zone)
         self._models: dict[str, KindModel] = {}
         self._sums_models: dict[str, SumsModel] = {}
@@ -69,7 +69,7 @@ class Forecaster:
         Raises:
             HistoryTooShortError: Less history than `settings.min_history_days` is known.
         """
-        return fit_models(known, self._groups, self._sums, self._zone, self._settings)
+        return fit_models(known, self.groups, self._sums, self._zone, self._settings)
 
     def issue(self, known: Known, issue_time: datetime, mode: Mode | str, member: str = BLEND) -> Vintage:
         """One vintage of all targets and sums; never fails for want of history: see its `fallback_reason`.
@@ -83,25 +83,38 @@ class Forecaster:
         return self.issue_many(known, [issue_time], mode, member)[0]
 
     def issue_many(
-        self, known: Known, issue_times: Sequence[datetime], mode: Mode | str, member: str = BLEND
+        self,
+        known: Known,
+        issue_times: Sequence[datetime],
+        mode: Mode | str,
+        member: str = BLEND,
+        models: Sequence[RegisteredModel] | None = None,
     ) -> list[Vintage]:
-        """Vintages of several issue times from one later cut, for back-tests: models are the newest known at the first.
+        """Vintages of several issue times from one later cut, for back-tests.
 
         Readings that arrived after an issue time are masked from it; a value corrected in between is the one thing
         that differs from issuing one at a time.
+
+        Args:
+            known: A cut at or after the last issue time.
+            issue_times: When the forecasts are made.
+            mode: `intraday` or `day_ahead`.
+            member: `blend` or a baseline.
+            models: Models to use; None takes the registry's, and of these only what was fitted by the first issue time.
         """
         mode = Mode(mode)
+        registry = _Registry(known, min(issue_times), models)
         found: dict[datetime, Vintage] = {}
         for question in ask(list(issue_times), mode, self._zone):
-            found |= self._answer(known, question, member)
+            found |= self._answer(registry, question, member)
         return [found[issue] for issue in issue_times]
 
-    def _answer(self, known: Known, question: Question, member: str) -> dict[datetime, Vintage]:
+    def _answer(self, registry: _Registry, question: Question, member: str) -> dict[datetime, Vintage]:
         mode = question.mode
-        parts = [self._answer_kind(known, group, question, member) for group in self._groups]
+        parts = [self._answer_kind(registry, group, question, member) for group in self.groups]
         power = np.concatenate([part[0] for part in parts], axis=1)
-        model_ids = [part[1] for part, group in zip(parts, self._groups, strict=True) for _ in group.names]
-        registered = known.model(sums_name(mode))
+        model_ids = [part[1] for part, group in zip(parts, self.groups, strict=True) for _ in group.names]
+        registered = registry.find(sums_name(mode))
         sums_model = None if registered is None else self._decoded_sums(registered)
         totals, ids = [], []
         for total in self._sums:
@@ -122,14 +135,19 @@ class Forecaster:
         return result
 
     def _answer_kind(
-        self, known: Known, group: KindGroup, question: Question, member: str
+        self, registry: _Registry, group: KindGroup, question: Question, member: str
     ) -> tuple[Floats, str, list[list[str]]]:
         """One kind's quantiles [MW], its model id, and the reasons by issue time and target."""
+        known = registry.known
         first, last = from_numpy(question.issue.min()), question.valid.max()
         single = len(question.issue) == 1 and known.instant <= first
         history = read_history(known, group.targets, *history_span(first, last, question.mode), all_issues=not single)
-        registered = known.model(model_name(group.kind, question.mode))
-        model = self._unfitted(known, group, question.mode) if registered is None else self._decoded(registered)
+        registered = registry.find(model_name(group.kind, question.mode))
+        model = (
+            self._unfitted(known, group, question.mode, registry.as_of)
+            if registered is None
+            else self._decoded(registered)
+        )
         scale = self._scale(model, history, group)
         frame = build_frame(history, group.solar, self._zone, group.kind, scale, question)
         wanted = needed_members(model.blends) if member == BLEND else frozenset({member, *BASELINES})
@@ -157,21 +175,37 @@ class Forecaster:
             self._sums_models[registered.model_id] = decode_sums(registered)
         return self._sums_models[registered.model_id]
 
-    def _unfitted(self, known: Known, group: KindGroup, mode: Mode) -> KindModel:
-        """A model of baselines alone, their errors measured on the last days known."""
-        since = known.instant - self._settings.fallback_history
-        history = read_history(known, group.targets, since, known.instant + timedelta(hours=3), all_issues=True)
+    def _unfitted(self, known: Known, group: KindGroup, mode: Mode, as_of: datetime) -> KindModel:
+        """A model of baselines alone, their errors measured on the last days before `as_of`."""
+        since = as_of - self._settings.fallback_history
+        history = read_history(known, group.targets, since, as_of + timedelta(hours=3), all_issues=True)
         scale = load_scale(history, group.known_sizes, group.names)
-        question = training_question(mode, since, known.instant, group.kind, len(scale), self._zone, self._settings)
+        question = training_question(mode, since, as_of, group.kind, len(scale), self._zone, self._settings)
         sizes = dict(zip(group.names, scale.tolist(), strict=True))
         zero = np.zeros((len(unfitted(mode)), len(QUANTILES)))
         errors: Mapping[str, Floats] = dict.fromkeys(points_of_names(), zero)
         if question is not None:
             frame = build_frame(history, group.solar, self._zone, group.kind, scale, question)
-            truth = history.truth_at(question.valid) / scale[None, :, None]
+            is_past = (question.valid + SLOT <= to_numpy(as_of))[:, None, :]
+            truth = np.where(is_past, history.truth_at(question.valid) / scale[None, :, None], np.nan)
             errors = {name: error_quantiles(point, truth, frame) for name, point in points_of(frame).items()}
         model_id = f"{group.kind.value}-{mode.value}-unfitted"
         return KindModel(group.kind, mode, model_id, (), (), errors, {}, unfitted(mode), sizes, 0.0)
+
+
+class _Registry:
+    """Where an answer finds its models: those handed in, else what was fitted by the first issue time."""
+
+    def __init__(self, known: Known, first_issue: datetime, models: Sequence[RegisteredModel] | None) -> None:
+        self.known, self.as_of = known, min(known.instant, first_issue)
+        self._given = None if models is None else {model.name: model for model in models}
+
+    def find(self, name: str) -> RegisteredModel | None:
+        """The model of a name; None where there is none."""
+        if self._given is not None:
+            return self._given.get(name)
+        found = self.known.model(name)
+        return found if found is not None and found.fitted_as_of <= self.as_of else None
 
 
 def _group(kind: Kind, targets: Iterable[Target]) -> KindGroup:

@@ -79,7 +79,8 @@ def needed_members(blends: Sequence[BlockBlend]) -> frozenset[str]:
 def load_scale(history: History, known_mw: dict[str, float], names: Sequence[str]) -> Floats:
     """Size of targets that only history can tell (load): a robust maximum, shape (targets,) [MW].
 
-    The 99.5 % quantile of known periods times 1.05: a single spike must not shrink every other day. 1 where nothing is known.
+    The 99.5 % quantile of known periods times 1.05: a single spike must not shrink every other
+    day. 1 where nothing is known.
     """
     sizes = np.ones(len(names))
     for row, name in enumerate(names):

@@ -5,6 +5,7 @@ Prophet is imported with its first model: it takes a second that grids without l
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
     from forecasting.prophet_member import ProphetCurve
 
 Floats = npt.NDArray[np.float64]
+
+
+LOGGERS = ("prophet", "prophet.forecaster", "prophet.models", "prophet.plot", "cmdstanpy")
+"""What Prophet and its backend speak through: of a missing plotly, of each start of the solver."""
+
+
+def silence() -> None:
+    """Keep Prophet's loggers quiet; before its import, which already speaks."""
+    for name in LOGGERS:
+        logging.getLogger(name).disabled = True
 
 
 class ProphetCurves:
@@ -39,6 +50,7 @@ class ProphetCurves:
 
         NaN for targets without a Prophet.
         """
+        silence()
         from forecasting.prophet_member import error_carried  # noqa: PLC0415  (see the module's docstring)
 
         question = frame.question
@@ -56,6 +68,7 @@ class ProphetCurves:
 
     def _curve(self, text: str) -> ProphetCurve:
         if text not in self._curves:
+            silence()
             from forecasting.prophet_member import ProphetCurve  # noqa: PLC0415
 
             self._curves[text] = ProphetCurve(text, self._zone, self._by_day)

@@ -8,7 +8,6 @@ Source: Taylor & Letham (2018), Forecasting at Scale, The American Statistician 
 
 from __future__ import annotations
 
-import logging
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -38,8 +37,6 @@ def fit_prophet(start: np.datetime64, slots: Floats, zone: ZoneInfo, settings: F
         zone: The grid's zone: seasons and holidays follow local wall time.
         settings: Country of the holidays, seed.
     """
-    logging.getLogger("prophet").setLevel(logging.ERROR)
-    logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
     hours = slots[: len(slots) // 4 * 4].reshape(-1, 4)
     known = np.isfinite(hours).all(axis=1)
     instants = start + np.flatnonzero(known) * (4 * SLOT)
