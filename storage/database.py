@@ -9,12 +9,13 @@ syncs at each commit.
 from __future__ import annotations
 
 import errno
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gridcore.errors import BadInputError, NoSpaceError, StoreDamagedError
+from gridcore.errors import BadInputError, GridError, NoSpaceError, StoreConflictError, StoreDamagedError
 
 DATABASE_FILE = "store.sqlite"
 """Name of the database in a store's directory."""
@@ -25,6 +26,9 @@ SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another one; a bulk commit of 500,000 rows takes below 1 s."""
 
+SHARED_MEMORY_BYTES = 32_768
+"""Size of the shared index of the log that SQLite must be able to make; below it an I/O error means a full disk."""
+
 SCHEMA = """
 CREATE TABLE series (
     number INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,
@@ -33,11 +37,11 @@ CREATE TABLE series (
 );
 CREATE TABLE reading (
     seq INTEGER PRIMARY KEY, series INTEGER NOT NULL, valid_time INTEGER NOT NULL, version INTEGER NOT NULL,
-    available_at INTEGER NOT NULL, value REAL, quality INTEGER NOT NULL
+    available_at INTEGER NOT NULL, value REAL, quality INTEGER NOT NULL, checksum INTEGER NOT NULL
 );
 CREATE TABLE official (
     seq INTEGER PRIMARY KEY, series INTEGER NOT NULL, valid_time INTEGER NOT NULL, version INTEGER NOT NULL,
-    available_at INTEGER NOT NULL, value REAL, quality INTEGER NOT NULL
+    available_at INTEGER NOT NULL, value REAL, quality INTEGER NOT NULL, checksum INTEGER NOT NULL
 );
 CREATE TABLE outage (
     asset TEXT NOT NULL, begins INTEGER NOT NULL, ends INTEGER NOT NULL, available_at INTEGER NOT NULL,
@@ -61,8 +65,8 @@ CREATE TABLE model (
 );
 CREATE TABLE decision (issue_time INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, checkpoint BLOB NOT NULL);
 CREATE TABLE document (
-    issue_time INTEGER NOT NULL, kind TEXT NOT NULL, place INTEGER NOT NULL, layer TEXT NOT NULL, content BLOB NOT NULL,
-    PRIMARY KEY (issue_time, kind, place)
+    issue_time INTEGER NOT NULL, kind TEXT NOT NULL, place INTEGER NOT NULL, layer TEXT NOT NULL,
+    checksum INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY (issue_time, kind, place)
 );
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY, message_id TEXT NOT NULL UNIQUE, topic TEXT NOT NULL,
@@ -74,6 +78,7 @@ CREATE INDEX outbox_pending ON outbox (seq) WHERE is_sent = 0;
 
 `reading` and `official` are logs: claims are added, never changed, and read in order of `seq`. A primary key on their
 identity would cost each write a search in a tree and give reads nothing, since they are served from columns in memory.
+Checksums are those of `storage.checksums`.
 """
 
 
@@ -138,17 +143,33 @@ def told_apart(path: Path) -> Iterator[None]:
     Raises:
         NoSpaceError: The disk is full.
         StoreDamagedError: The database or a file of the store can't be read as what it should be.
+        StoreConflictError: Another process keeps the database locked.
+        BadInputError: The database may not be opened or written here.
     """
     try:
         yield
-    except sqlite3.DatabaseError as cause:
-        name = getattr(cause, "sqlite_errorname", "")
-        if name == "SQLITE_FULL":
-            raise NoSpaceError("the disk is full; nothing of this step was kept", file=path, got=str(cause)) from cause
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            raise StoreDamagedError("the store's database is damaged", file=path, got=str(cause)) from cause
-        raise
+    except (sqlite3.Error, UnicodeDecodeError) as cause:
+        raise _meaning(cause, path) from cause
     except OSError as cause:
         if cause.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise NoSpaceError("the disk is full; nothing of this step was kept", file=path, got=str(cause)) from cause
+        if cause.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
+            raise BadInputError("the store can't be opened or written", file=path, got=str(cause)) from cause
         raise
+
+
+def _meaning(cause: sqlite3.Error | UnicodeDecodeError, path: Path) -> GridError:
+    """What an error of the database means to the caller.
+
+    A word that is no UTF-8, or a table that lacks what this program put there, can only come from damage.
+    """
+    name, words = getattr(cause, "sqlite_errorname", ""), str(cause)
+    is_broken_off = name.startswith("SQLITE_IOERR") and shutil.disk_usage(path).free < SHARED_MEMORY_BYTES
+    if name == "SQLITE_FULL" or is_broken_off:
+        return NoSpaceError("the disk is full; nothing of this step was kept", file=path, got=words)
+    if name.startswith("SQLITE_BUSY"):
+        wanted = f"at most {BUSY_TIMEOUT_S} s of waiting"
+        return StoreConflictError("another process keeps the store locked", file=path, got=words, wanted=wanted)
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_IOERR")):
+        return BadInputError("the store can't be opened or written", file=path, got=words)
+    return StoreDamagedError("the store's database is damaged", file=path, got=words)

@@ -6,8 +6,10 @@ of a batch; forecasts, plans, setpoints, checkpoint and outbox of a decision.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,9 +19,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from gridcore.errors import BadInputError, BrokenInvariantError, StoreConflictError
+from gridcore.errors import BadInputError, BrokenInvariantError, StoreConflictError, StoreDamagedError
 from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, RegisteredModel
 from gridcore.reading import Quality
+from storage.checksums import content_checksum
 from storage.claims import Sifted
 from storage.columns import arrived_official, arrived_readings, instant_of, micros
 from storage.database import DATABASE_FILE, connect, told_apart, written
@@ -135,8 +138,12 @@ class EmbeddedStore:
         """A registered model; the last read of each name stays in memory, since every tick asks for the same ones."""
         kept = self._models.get(name)
         if kept is None or micros(kept.fitted_as_of) != fitted_as_of:
-            query = "SELECT model_id, payload FROM model WHERE name = ? AND fitted_as_of = ?"
-            model_id, payload = self.rows(query, (name, fitted_as_of))[0]
+            query = "SELECT model_id, sha256, payload FROM model WHERE name = ? AND fitted_as_of = ?"
+            model_id, sha256, payload = self.rows(query, (name, fitted_as_of))[0]
+            if (found := hashlib.sha256(payload).hexdigest()) != sha256:
+                raise StoreDamagedError(
+                    "a model has other bytes than were written", asset=name, got=found, wanted=sha256
+                )
             kept = self._models[name] = RegisteredModel(name, instant_of(fitted_as_of), model_id, payload)
         return kept
 
@@ -232,8 +239,8 @@ class EmbeddedStore:
         self._connection.executemany(_ADD_TO_TALLY, [(name, amount) for name, amount in amounts.items() if amount])
 
     def _write_documents(self, issue_time: int, documents: Sequence[Document]) -> None:
-        rows = [(issue_time, d.kind, d.place, d.layer, d.content) for d in documents]
-        self._connection.executemany("INSERT INTO document VALUES (?, ?, ?, ?, ?)", rows)
+        rows = [(issue_time, d.kind, d.place, d.layer, content_checksum(d.content), d.content) for d in documents]
+        self._connection.executemany("INSERT INTO document VALUES (?, ?, ?, ?, ?, ?)", rows)
         insert = "INSERT OR IGNORE INTO outbox (message_id, topic, issue_time, kind, place) VALUES (?, ?, ?, ?, ?)"
         for d in documents:
             message = (d.message_id, TOPICS[d.kind], issue_time, d.kind, d.place)
@@ -252,11 +259,12 @@ _ADD_TO_TALLY = "INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET amoun
 def fork(source: Path, target: Path) -> None:
     """Copy a store, so that another course of events can be played on it; the source may be open and in use.
 
-    The segments, which never change, become hard links: a fork costs the database's size alone.
+    The segments, which never change, become hard links where the file system has them: a fork costs the database's
+    size alone.
 
     Args:
         source: Directory of a store.
-        target: Directory to make; it must not hold a store, and must lie on the same file system.
+        target: Directory to make; it must not hold a store.
 
     Raises:
         BadInputError: There is no store at `source`, or one at `target`.
@@ -275,7 +283,12 @@ def fork(source: Path, target: Path) -> None:
         for file in files:
             linked = target / SEGMENT_FOLDER / file
             linked.unlink(missing_ok=True)
-            os.link(source / SEGMENT_FOLDER / file, linked)
+            try:
+                os.link(source / SEGMENT_FOLDER / file, linked)
+            except OSError as cause:
+                if cause.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}:
+                    raise
+                shutil.copyfile(source / SEGMENT_FOLDER / file, linked)
         # The database comes last: a fork that broke off is no store, and can be made again.
         partial.rename(target / DATABASE_FILE)
 

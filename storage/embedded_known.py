@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from gridcore.plan import Layer
 from gridcore.ports import RegisteredModel
 from gridcore.reading import OUTAGE_SCHEMA
+from storage.checksums import verified
 from storage.columns import instant_of, micros, official_table, reading_table
 from storage.documents import (
     FORECAST,
@@ -81,16 +82,15 @@ class EmbeddedKnown:
 
     def plans(self, layer: str, since: datetime) -> pa.Table:
         """`PLAN_SCHEMA` rows of plans issued in [since, instant]; a layer is one of `Layer`."""
-        found = self._documents(PLAN, since, Layer(layer).value)
-        return plan_rows([decode_table(content) for _, content in found])
+        return plan_rows([decode_table(content) for content in self._documents(PLAN, since, Layer(layer).value)])
 
     def setpoints(self, since: datetime) -> pa.Table:
         """`SETPOINT_SCHEMA` rows issued in [since, instant], sorted by issue_time, asset, valid_from."""
-        return setpoint_rows([decode_table(content) for _, content in self._documents(SETPOINT, since)])
+        return setpoint_rows([decode_table(content) for content in self._documents(SETPOINT, since)])
 
     def forecasts(self, since: datetime) -> pa.Table:
         """`FORECAST_SCHEMA` rows issued in [since, instant], sorted by issue_time, valid_time, target, quantile."""
-        return forecast_rows([decode_vintage(content) for _, content in self._documents(FORECAST, since)])
+        return forecast_rows([decode_vintage(content) for content in self._documents(FORECAST, since)])
 
     def first_valid_time(self) -> datetime | None:
         """Start of the oldest reading known; None when there is none."""
@@ -98,7 +98,10 @@ class EmbeddedKnown:
         found = self._store.readings.first_valid_time(self._cut)
         return None if found is None else instant_of(found)
 
-    def _documents(self, kind: str, since: datetime, layer: str = "") -> list[tuple[Any, ...]]:
-        query = """SELECT issue_time, content FROM document
+    def _documents(self, kind: str, since: datetime, layer: str = "") -> list[bytes]:
+        query = """SELECT issue_time, checksum, content FROM document
                    WHERE issue_time BETWEEN ? AND ? AND kind = ? AND layer = ? ORDER BY issue_time, place"""
-        return self._store.rows(query, (micros(since), self._cut, kind, layer))
+        found = self._store.rows(query, (micros(since), self._cut, kind, layer))
+        return [
+            verified(f"a {kind} of {instant_of(at).isoformat()}", content, checksum) for at, checksum, content in found
+        ]

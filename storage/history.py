@@ -8,13 +8,14 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from gridcore.errors import BrokenInvariantError
+from storage.checksums import claim_checksums, verify_claims
 from storage.claims import Claims, Int64s, Sifted, concat, current, no_claims, sift
 from storage.columns import Arrived, Label
 from storage.runs import HotRuns, Run, earliest_valid_time, gather
@@ -30,7 +31,7 @@ CACHED_ROWS = 8_000_000
 NEVER = -(2**62)
 """An instant before all others [us]."""
 
-_COLUMNS = "series, valid_time, version, available_at, value, quality"
+_COLUMNS = "series, valid_time, version, available_at, value, quality, checksum"
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,10 @@ class History:
         log = f"SELECT {_COLUMNS}, seq FROM {self.kind} WHERE seq > ? ORDER BY seq"
         rows = self._connection.execute(log, (self._last_seq,)).fetchall()
         if rows:
-            self._hot.add(_to_claims(rows))
-            self._last_seq = rows[-1][6]
+            claims, checksums = _to_claims(rows)
+            verify_claims(self.kind, claims, checksums)
+            self._hot.add(claims)
+            self._last_seq = rows[-1][-1]
 
     def write(self, arrived: Arrived) -> Intake:
         """Write what is new in a batch; runs inside a transaction and leaves the columns in memory alone."""
@@ -202,8 +205,8 @@ class History:
         self._connection.executemany("UPDATE series SET newest = ? WHERE kind = ? AND name = ?", moved)
 
     def _append(self, claims: Claims) -> int:
-        columns = (claims.series, claims.valid_time, claims.version, claims.available_at, claims.value, claims.quality)
-        insert = f"INSERT INTO {self.kind} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+        columns = [getattr(claims, field.name) for field in fields(claims)] + [claim_checksums(claims)]
+        insert = f"INSERT INTO {self.kind} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
         self._connection.executemany(insert, zip(*(column.tolist() for column in columns), strict=True))
         return int(self._connection.execute(f"SELECT max(seq) FROM {self.kind}").fetchone()[0])
 
@@ -229,9 +232,10 @@ class History:
             rows -= len(self._decoded.popitem(last=False)[1].claims)
 
 
-def _to_claims(rows: Sequence[tuple[object, ...]]) -> Claims:
-    """Claims of rows of the log; a NULL value is NaN."""
+def _to_claims(rows: Sequence[tuple[object, ...]]) -> tuple[Claims, Int64s]:
+    """Claims and checksums of rows of the log; a NULL value is NaN."""
     columns = list(zip(*rows, strict=True))
     series, quality = (np.array(columns[place], dtype=np.int32) for place in (0, 5))
     valid_time, version, available_at = (np.array(columns[place], dtype=np.int64) for place in (1, 2, 3))
-    return Claims(series, valid_time, version, available_at, np.array(columns[4], dtype=np.float64), quality)
+    claims = Claims(series, valid_time, version, available_at, np.array(columns[4], dtype=np.float64), quality)
+    return claims, np.array(columns[6], dtype=np.int64)

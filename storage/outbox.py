@@ -13,6 +13,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from gridcore.errors import BrokenInvariantError
+from storage.checksums import verified
 from storage.columns import instant_of
 from storage.documents import document_rows
 from storage.embedded import EmbeddedStore
@@ -37,13 +38,15 @@ class Message:
 
 def pending(store: EmbeddedStore, limit: int) -> tuple[Message, ...]:
     """The oldest messages that are not marked as sent, at most `limit`."""
-    query = """SELECT message_id, topic, o.issue_time, kind, content
+    query = """SELECT message_id, topic, o.issue_time, kind, checksum, content
                FROM outbox o JOIN document USING (issue_time, kind, place)
                WHERE is_sent = 0 ORDER BY seq LIMIT ?"""
     found = store.rows(query, (limit,))
-    return tuple(
-        Message(name, topic, instant_of(at), document_rows(kind, body)) for name, topic, at, kind, body in found
-    )
+    messages = []
+    for name, topic, at, kind, checksum, content in found:
+        rows = document_rows(kind, verified(f"message {name}", content, checksum))
+        messages.append(Message(name, topic, instant_of(at), rows))
+    return tuple(messages)
 
 
 def pending_count(store: EmbeddedStore) -> int:

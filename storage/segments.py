@@ -131,7 +131,10 @@ def read_segment(store: Path, segment: Segment, numbers: Mapping[str, int]) -> C
     path = store / SEGMENT_FOLDER / segment.file
     table = pq.read_table(path, columns=list(columns), read_dictionary=[columns[0]], use_threads=False)
     named = table.column(0).unify_dictionaries().combine_chunks()
-    number_of = np.array([numbers[name] for name in named.dictionary.to_pylist()], dtype=np.int32)
+    words = named.dictionary.to_pylist()
+    if unknown := sorted(set(words) - set(numbers)):
+        raise StoreDamagedError("a segment has a series that the database lacks", file=path, asset=unknown[0])
+    number_of = np.array([numbers[name] for name in words], dtype=np.int32)
     valid_time, version, available_at = (_column(table, place).view(pa.int64()).to_numpy() for place in (1, 2, 3))
     value, quality = (_column(table, place).to_numpy() for place in (4, 5))
     return Claims(number_of[named.indices.to_numpy()], valid_time, version, available_at, value, quality)

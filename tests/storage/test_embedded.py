@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
 
-from gridcore.errors import BadInputError, NoSpaceError, StoreDamagedError
-from storage import history
+from gridcore.errors import BadInputError, NoSpaceError, StoreConflictError, StoreDamagedError
+from storage import database, history
 from storage.check import check
 from storage.embedded import EmbeddedStore, fork
 from storage.outbox import pending_count
@@ -163,6 +163,43 @@ def test_a_store_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
         store.rows("PRAGMA user_version = 99")
     with pytest.raises(BadInputError, match=r"got 99; wanted 1"):
         EmbeddedStore(tmp_path)
+
+
+def test_a_flipped_bit_anywhere_in_the_database_ends_in_an_error_of_ours_or_in_the_same_answers(tmp_path: Path) -> None:
+    with closing(filled(tmp_path)) as store:
+        before = answers(store.known_at(NEVER_REACHED))
+    file = tmp_path / "store.sqlite"
+    content, chance = file.read_bytes(), np.random.default_rng(7)
+    refused = 0
+    for place in chance.integers(len(content), size=25).tolist():
+        broken = bytearray(content)
+        broken[place] ^= 1 << int(chance.integers(8))
+        file.write_bytes(broken)
+        try:
+            if not check(tmp_path):
+                with closing(EmbeddedStore(tmp_path)) as store:
+                    assert answers(store.known_at(NEVER_REACHED)) == before
+            else:
+                refused += 1
+        except StoreDamagedError:
+            refused += 1
+    assert refused > 5
+
+
+def test_a_directory_that_can_not_be_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no directory")
+    with pytest.raises(BadInputError, match="file"):
+        EmbeddedStore(tmp_path / "file")
+
+
+def test_a_writer_that_waits_too_long_for_another_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.01)
+    with closing(filled(tmp_path)) as first, closing(EmbeddedStore(tmp_path)) as second:
+        first.rows("BEGIN IMMEDIATE")
+        with pytest.raises(StoreConflictError, match="locked"):
+            second.publish(decision(15))
+        first.rows("ROLLBACK")
+        second.publish(decision(15))
 
 
 def test_a_fork_and_its_source_go_their_own_ways(tmp_path: Path) -> None:

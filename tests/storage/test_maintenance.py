@@ -9,12 +9,23 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from gridcore.errors import BadInputError
+from gridcore.errors import BadInputError, StoreDamagedError
 from gridcore.ports import DeadLetter, RegisteredModel
 from gridcore.reading import READING_SCHEMA
 from storage import maintenance
 from storage.embedded import EmbeddedStore
-from tests.contracts.store_content import NEVER_REACHED, answers, batch, decision, minutes, official, reading, rows_of
+from storage.outbox import pending
+from tests.contracts.store_content import (
+    LONG_AGO,
+    NEVER_REACHED,
+    answers,
+    batch,
+    decision,
+    minutes,
+    official,
+    reading,
+    rows_of,
+)
 from tests.storage.telemetry import telemetry_batch
 
 DAY = 1440
@@ -45,10 +56,7 @@ def test_a_sound_store_has_no_findings(tmp_path: Path) -> None:
             "DELETE FROM reading WHERE valid_time = (SELECT max(valid_time) FROM reading)",
             ("current", "30002", "30003"),
         ),
-        (
-            "INSERT INTO reading SELECT seq + 100, series, valid_time, version + 9, 0, 1.0, 0 FROM reading LIMIT 1",
-            ("revised",),
-        ),
+        ("DELETE FROM reading WHERE seq = 2", ("revised", "1;", "2")),
         ("DELETE FROM dead_letter", ("dead letters", "0", "1")),
         ("UPDATE tally SET amount = amount + 1 WHERE name = 'received'", ("received",)),
         ("UPDATE decision SET checkpoint = x'00'", ("decision of 2020-04-18T08:00",)),
@@ -65,6 +73,29 @@ def test_a_check_finds_what_was_altered_behind_the_stores_back(
         store.rows(damage)
     text = "\n".join(str(finding) for finding in maintenance.check(tmp_path))
     assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize("column", ["series", "valid_time", "version", "available_at", "value", "quality"])
+def test_a_reading_whose_bits_changed_is_refused(tmp_path: Path, column: str) -> None:
+    with closing(filled(tmp_path)) as store:
+        store.rows(f"UPDATE reading SET {column} = {column} + 1 WHERE seq = 3")
+    with pytest.raises(StoreDamagedError, match="1 rows of the log"):
+        EmbeddedStore(tmp_path)
+
+
+def test_a_document_or_a_model_whose_bits_changed_is_refused(tmp_path: Path) -> None:
+    with closing(filled(tmp_path)) as store:
+        store.rows("UPDATE document SET content = x'00'")
+        store.rows("UPDATE model SET payload = x'00'")
+        known = store.known_at(NEVER_REACHED)
+        questions = [
+            lambda: known.plans("scuc", LONG_AGO),
+            lambda: known.forecasts(LONG_AGO),
+            lambda: pending(store, 9),
+        ]
+        for question in (*questions, lambda: known.model("wind/intraday")):
+            with pytest.raises(StoreDamagedError, match="other bytes than were written"):
+                question()
 
 
 def test_a_seal_moves_closed_days_and_changes_no_answer(tmp_path: Path) -> None:
