@@ -50,4 +50,5 @@ def _bars(axes: Axes, rows: list[dict[str, Any]], colours: Mapping[str, str], la
     axes.set_xlim(right=1.14 * max(up.max(initial=0.0), 1e-9))
     axes.grid(axis="y", visible=False)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, columnspacing=1.2)
+        # Below the axis by lines of text, whatever the height of the axes.
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=2.3, ncols=3, columnspacing=1.2)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import html
 import io
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,8 +24,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter
 
-from gridcore.timeline import Instants
+from gridcore.timeline import Instants, day_start, from_numpy, local_day, to_numpy
 from pipeline.report.export import Floats
 
 INK, GRID, PAPER = "#010203", "#040506", "#070809"
@@ -136,15 +139,22 @@ def time_axis(axes: Axes, valid: Instants, hours: float, zone: ZoneInfo, most_ti
     axes.set_xlim(mdates.date2num(valid[0]), mdates.date2num(end))
     axes.xaxis.axis_date(tz=zone.key)
     span_h = hours * len(valid)
-    step = next((step for step in (1, 2, 3, 4, 6, 12) if span_h / step < most_ticks), None)
-    locator: mdates.DateLocator = mdates.AutoDateLocator(tz=zone, minticks=3, maxticks=most_ticks)
-    if step is not None:
-        locator = mdates.HourLocator(range(0, 24, step), tz=zone)
-    axes.xaxis.set_major_locator(locator)
-    formatter = mdates.ConciseDateFormatter(locator, tz=zone, show_offset=False)
-    formatter.formats = ["%Y", "%b", "%a %d %b", "%H:%M", "%H:%M", "%H:%M"]
-    formatter.zero_formats = ["", "%Y", "%b", "%a %d %b", "%H:%M", "%H:%M"]
-    axes.xaxis.set_major_formatter(formatter)
+    step_h = next((step for step in (1, 2, 3, 4, 6, 12) if span_h / step < most_ticks), None)
+    if step_h is not None:
+        axes.xaxis.set_major_locator(mdates.HourLocator(range(0, 24, step_h), tz=zone))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _hour_label(value, zone)))
+        return
+    first, last = (local_day(from_numpy(instant), zone) for instant in (valid[0], end))
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    days = days[:: max(math.ceil(len(days) / (0.7 * most_ticks)), 1)]
+    starts = [mdates.date2num(to_numpy(day_start(day, zone))) for day in days]
+    axes.set_xticks(starts, [f"{day:%a %d %b}" for day in days])
+    axes.set_xlim(mdates.date2num(valid[0]), mdates.date2num(end))
+
+
+def _hour_label(value: float, zone: ZoneInfo) -> str:
+    local = mdates.num2date(value, tz=zone)
+    return f"{local:%a %d %b}" if (local.hour, local.minute) == (0, 0) else f"{local:%H:%M}"
 
 
 def edges(valid: Instants, hours: float) -> Instants:

@@ -126,30 +126,35 @@ def _subjects(export: Export, realised: Realised) -> list[Subject]:
 def _figure(export: Export, realised: Realised, subject: Subject, table: pa.Table) -> Figure:
     factor = max(round(0.25 / realised.hours), 1)
     every = max(drawing_factor(realised, MOST_PERIODS) // factor, 1)
-    valid, hours = realised.valid_time[:: factor * every], realised.hours * factor * every
-    actual = coarsen(subject.actual_mw, factor)[::every]
+    fine = realised.valid_time[::factor]
+    valid, hours = fine[::every], realised.hours * factor * every
+    actual = coarsen(subject.actual_mw, factor * every)
     series = [("actual", INK_ON_PAGE, actual)]
     if subject.flowed_mw is not None:
-        flowed = coarsen(subject.flowed_mw, factor)[::every]
+        flowed = coarsen(subject.flowed_mw, factor * every)
         if np.nanmax(np.abs(flowed - actual), initial=0.0) > NOTHING_MW:
             series.append(("after curtailment", CURTAILED, flowed))
     rows = table.filter(pc.equal(table["target"], subject.target))
-    fans = [_fan(export, rows, valid, view) for view in VIEWS]
+    fans = [_fan(export, rows, fine, view) for view in VIEWS]
     figure = canvas(5.6)
     with look():
         panels = figure.subplots(len(VIEWS), 1, sharex=True, sharey=True)
-        centre = valid + np.timedelta64(round(1800 * hours), "s")
+        middle, fine_middle = (
+            t + np.timedelta64(round(1800 * h), "s") for t, h in ((valid, hours), (fine, hours / every))
+        )
         for axes, view, (levels, fan) in zip(panels, VIEWS, fans, strict=True):
             axes.set_title(view.name)
-            _draw_fan(axes, *_without_holes(centre, fan), levels, subject.colour)
-            _draw_series(axes, centre, series)
+            _draw_fan(axes, *_without_holes(fine_middle, fan), levels, subject.colour)
+            _draw_series(axes, middle, series)
         time_axis(panels[-1], valid, hours, export.zone)
         figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside upper right", ncols=4)
     key = f"fan-{subject.target}".replace("/", "-")
     svg = to_svg(figure, key, f"Forecasts of {subject.title}")
-    series += [(f"P50 {v.name}", subject.colour, _middle(*fan)) for v, fan in zip(VIEWS, fans, strict=True)]
+    series += [
+        (f"P50 {v.name}", subject.colour, coarsen(_middle(*fan), every)) for v, fan in zip(VIEWS, fans, strict=True)
+    ]
     missing = [view.name for view, (_, fan) in zip(VIEWS, fans, strict=True) if not np.isfinite(fan).any()]
-    caption = f"{subject.title} [MW], a point every {60 * hours:g} min."
+    caption = f"{subject.title} [MW], mean over {60 * hours:g} min."
     caption += f" No vintage: {', '.join(missing)}." if missing else ""
     return Figure(svg, caption, key, readout(panels[-1], valid, hours, export.zone, series))
 
@@ -170,6 +175,7 @@ def _without_holes(centre: Instants, fan: Floats) -> tuple[Instants, Floats]:
     known = np.flatnonzero(np.isfinite(fan).all(axis=0)) if len(fan) else np.zeros(0, dtype=np.int64)
     if len(known) < 2:
         return centre, fan
+    known = known[:: len(known) // MOST_PERIODS + 1]
     steps = np.diff(known)
     breaks = np.flatnonzero(steps > 2 * np.median(steps)) + 1
     return np.insert(centre[known], breaks, centre[known][breaks]), np.insert(fan[:, known], breaks, np.nan, axis=1)

@@ -27,7 +27,7 @@ from pipeline.report.lines import lines_section
 from pipeline.report.outcome import equal_rows, outcome_lines, tiles, verdict
 from pipeline.report.plans import plans_section, reserve_section
 from pipeline.report.run import cost_section, provenance_section
-from pipeline.report.wording import energy, is_number, row_label
+from pipeline.report.wording import ROW_LABELS, energy, is_number, row_label
 
 SAME_SHARE = 1e-6
 """Relative difference from which the summary and the export's own sum are said to disagree."""
@@ -145,7 +145,8 @@ def _rows_section(export: Export) -> Section:
     title, chinese = "Four ways to run the same days", "四种方案对比"
     if not rows:
         return Section("rows", "Rows side by side", chinese, [Note("The summary holds no rows.")])
-    title = title if len(rows) == 4 else "Rows side by side"
+    if len(rows) != len(ROW_LABELS):
+        title, chinese = "Rows side by side", "方案对比"
     lines = outcome_lines(summary)
     cells = [[f"\u2003{line.label}" if line.is_part else line.label, *line.cells] for line in lines]
     strong = frozenset(n for n, line in enumerate(lines) if line.label in STRONG_LINES)
