@@ -1,8 +1,8 @@
 """Analysis: the store's history as SQL views in an in-memory DuckDB, which reads the segments where they lie.
 
 For questions that look at all of history: exports, checks, an analyst's own query. A tick's reads take the columns in
-memory instead, which are several times as fast. The law of `storage.claims` stands here a second time, as SQL; a test
-holds the two against each other.
+memory instead: 9 ms where DuckDB 2.0.0 takes 30 (3 days of 64 channels at 5 min), 0.3 s where it takes 1.1 (110 days;
+CPU time, one thread). The law of `storage.claims` stands here a second time, as SQL; a test holds the two together.
 """
 
 from __future__ import annotations
