@@ -96,10 +96,21 @@ class Plant:
         orders = orders_in_force(self._network, setpoints, now)
         assets_out, lines_out = self._truth.out_of_service(now)
         available = np.where(assets_out & ~self._columns.is_csp, 0.0, self._truth.available_mw(now))
-        moves = reach_of(self._columns, state, orders, available, assets_out)
         load = self._network.area_shares @ self._truth.load_mw(now)
-        reach = Reach(moves.base_mw, moves.lower_mw, moves.upper_mw, load, orders.dc_mw, lines_out)
-        balance = self._balance.solve(reach)
+
+        def balanced(needed: npt.NDArray[np.bool_]) -> tuple[Moves, Reach, Balance]:
+            moves = reach_of(self._columns, state, orders, available, assets_out, needed)
+            reach = Reach(moves.base_mw, moves.lower_mw, moves.upper_mw, load, orders.dc_mw, lines_out)
+            return moves, reach, self._balance.solve(reach)
+
+        moves, reach, balance = balanced(np.zeros(len(assets_out), bool))
+        leaving = state.is_on & self._columns.is_switched & (orders.on == 0) & ~assets_out
+        if leaving.any() and balance.shed_mw.sum() > NOTICED_MW:
+            # A plan is of 15-minute means: what takes a unit's place may still be on its way up when it is told to
+            # stop. No operator opens its breaker onto shed load.
+            kept = balanced(leaving)
+            if kept[2].shed_mw.sum() < balance.shed_mw.sum() - NOTICED_MW:
+                moves, reach, balance = kept
         realised = self._realised(now, available, moves, orders, reach, balance)
         self._advance(moves, realised)
         refused = tuple((self._network.assets[row].name, reason) for row, reason in moves.refused)

@@ -37,12 +37,14 @@ class Moves:
     """(asset row, reason) of commands that were refused or put off."""
 
 
-def reach_of(columns: Columns, state: PlantState, orders: Orders, available_mw: Floats, out: Bools) -> Moves:
+def reach_of(
+    columns: Columns, state: PlantState, orders: Orders, available_mw: Floats, out: Bools, needed: Bools
+) -> Moves:
     """Base points and reach of every asset.
 
     A unit starts at its minimum output at once and may use its ramp on top; it stops from any output within one step's
-    ramp of the minimum, and is brought down to there first. Base points go to their setpoint as fast as the ramp lets
-    them: then the mean over the 15 minutes is nearest to the plan's, which is a mean too.
+    ramp of the minimum, and is brought down to there first. Base points go to their target as fast as the ramp lets
+    them.
 
     Args:
         columns: What the assets can do at all.
@@ -50,9 +52,10 @@ def reach_of(columns: Columns, state: PlantState, orders: Orders, available_mw: 
         orders: Setpoints in force.
         available_mw: Possible output of wind, PV, rooftop PV and hydro, inflow of a CSP [MW].
         out: Assets out of service.
+        needed: Units whose stop is put off, since load would be shed without them.
     """
     lasting = lasting_mw(columns, state, available_mw)
-    is_on, stopping, refused = _switch(columns, state, orders, lasting, out)
+    is_on, stopping, refused = _switch(columns, state, orders, lasting, out, needed)
     lower, upper = np.zeros(len(out)), np.zeros(len(out))
     _add_units(columns, state, is_on, stopping, lower, upper)
     upper = np.where(columns.is_csp, np.minimum(upper, lasting), upper)
@@ -88,7 +91,7 @@ def _ramped(energy_steps_mw: Floats, ramp_mw: Floats) -> Floats:
 
 
 def _switch(
-    columns: Columns, state: PlantState, orders: Orders, lasting: Floats, out: Bools
+    columns: Columns, state: PlantState, orders: Orders, lasting: Floats, out: Bools, needed: Bools
 ) -> tuple[Bools, Bools, list[tuple[int, str]]]:
     """On/off during the step, units on their way down to a stop, and refused commands."""
     is_on, stopping = state.is_on.copy(), np.zeros(len(out), bool)
@@ -99,6 +102,8 @@ def _switch(
         is_on = np.where(columns.is_switched, wanted | (columns.must_run & columns.is_switched), is_on)
     for row in np.flatnonzero(columns.is_switched & (wanted != is_on)):
         reason = _refusal(columns, state, int(row), bool(wanted[row]), lasting)
+        if needed[row] and not wanted[row] and reason in {"", "ramping_down"}:
+            reason = "needed"
         if reason:
             refused.append((int(row), reason))
             stopping[row] = reason == "ramping_down"

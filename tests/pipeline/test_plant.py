@@ -19,6 +19,7 @@ from gridcore.reading import OUTAGE_SCHEMA, READING_SCHEMA
 from gridcore.timeline import PERIOD, PLANT_PERIOD
 from pipeline.findings import Findings
 from pipeline.plant import Plant, Step
+from pipeline.plant_orders import orders_in_force
 from pipeline.truth import Truth
 from pipeline.validate_flows import check_flows
 from pipeline.validate_units import check_units
@@ -42,11 +43,14 @@ def _three(
     return Plant(grid, Truth(grid, readings(columns), outages), START)
 
 
-def _six(steps: int, seed: int) -> Plant:
+def _six(steps: int, seed: int, *, calm: bool = False) -> Plant:
+    """The six-bus plant in wandering weather; calm, load is low enough for any unit to stop."""
     rng = np.random.default_rng(seed)
     capacity = {"wind/power": 120.0, "sun/power": 60.0, "roof/power": 30.0, "river/power": 25.0, "mirror/inflow": 80.0}
     series = {name: _wandering(rng, steps, high) for name, high in capacity.items()}
-    series |= {"north/load": 20 + _wandering(rng, steps, 160.0), "south/load": 20 + _wandering(rng, steps, 120.0)}
+    peaks = (50.0, 40.0) if calm else (180.0, 140.0)
+    for area, peak in zip(("north", "south"), peaks, strict=True):
+        series[f"{area}/load"] = np.maximum(20.0, _wandering(rng, steps, peak))
     network = six_bus()
     return Plant(network, Truth(network, readings(series)), START)
 
@@ -151,7 +155,7 @@ def test_a_target_is_approached_by_the_ramp_and_the_rest_is_balanced_by_others()
 
 def test_a_start_before_the_minimum_down_time_is_refused_and_named() -> None:
     gas, orders = six_bus().asset_index["gas"], {"coal": 60.0, "gas": 40.0, "atom": 48.0}
-    plant = _six(30, 3)
+    plant = _six(30, 3, calm=True)
     stop, start = setpoints(orders, off=["gas"], minutes=600), setpoints(orders, minutes=600)
     plant.step(start)
     while plant.step(stop).realised.is_on[gas]:
@@ -275,3 +279,35 @@ def test_without_any_setpoint_load_is_shed_and_nothing_breaks() -> None:
     step = _three(wind=0.0, load=100.0).step(NOTHING)
     # Nothing runs; the roof gives 5 MW and the battery its 30.
     assert step.realised.shed_mw.sum() == pytest.approx(65.0)
+
+
+def test_a_unit_is_not_stopped_onto_shed_load() -> None:
+    gas = three_bus().asset_index["gas"]
+    plant = _three(wind=0.0, load=[120.0, 140.0, 100.0, 100.0])
+    told = {"coal": 85.0, "gas": 30.0}
+    plant.step(setpoints(told))
+    # Without gas: coal 95 MW after its ramp, battery 30, roof 5; 10 MW short of 140.
+    held = plant.step(setpoints(told, off=["gas"]))
+    assert held.realised.shed_mw.sum() == 0.0
+    assert held.refused == (("gas", "needed"),)
+    # It was raised to 42 MW, and comes down to its minimum of 10 before it stops.
+    assert plant.step(setpoints(told, off=["gas"])).refused == (("gas", "ramping_down"),)
+    assert not plant.step(setpoints(told, off=["gas"])).realised.is_on[gas]
+
+
+def test_targets_are_joined_through_their_middles() -> None:
+    # The last step of the first quarter and the first of the second stand a third of the way to the other.
+    quarters = [
+        setpoints({"coal": 60.0, "cell": power}, start=START + n * PERIOD) for n, power in enumerate((6.0, 18.0))
+    ]
+    orders = [orders_in_force(three_bus(), pa.concat_tables(quarters), START + n * PLANT_PERIOD) for n in range(6)]
+    cell = three_bus().asset_index["cell"]
+    assert [one.target_mw[cell] for one in orders] == pytest.approx([6.0, 6.0, 10.0, 14.0, 18.0, 18.0])
+
+
+def test_a_setpoint_of_the_future_is_not_known() -> None:
+    now, late = setpoints({"cell": 6.0}), setpoints({"cell": 18.0}, start=START, issue_time=START + PLANT_PERIOD)
+    cell = three_bus().asset_index["cell"]
+    both = pa.concat_tables([late, now])
+    assert orders_in_force(three_bus(), both, START).target_mw[cell] == 6.0
+    assert orders_in_force(three_bus(), both, START + PLANT_PERIOD).target_mw[cell] == 18.0
