@@ -59,6 +59,8 @@ class History:
         """First and last valid_time; None where there is no row."""
         if self.file is None:
             return None
+        if self._is_lazy and (told := _told_span(self.file)) is not None:
+            return told
         whole = pq.read_table(self.file, columns=["valid_time"]) if self._is_lazy else self._whole
         if not len(whole):
             return None
@@ -119,6 +121,16 @@ def _has_instants(file: Path) -> bool:
         raise BadInputError("an unreadable file", file=file, got=cause, wanted="Parquet") from cause
     place = schema.get_field_index("valid_time")
     return place >= 0 and bool(schema.field(place).type == TIMESTAMP)
+
+
+def _told_span(file: Path) -> tuple[datetime, datetime] | None:
+    """First and last valid_time as the file's own statistics tell them; None where they don't."""
+    facts = pq.read_metadata(file)
+    place = facts.schema.to_arrow_schema().get_field_index("valid_time")
+    groups = [facts.row_group(group).column(place).statistics for group in range(facts.num_row_groups)]
+    if not groups or any(group is None or not group.has_min_max for group in groups):
+        return None
+    return _utc(min(group.min for group in groups)), _utc(max(group.max for group in groups))
 
 
 def _read(file: Path, inside: pc.Expression | None = None) -> pa.Table:
