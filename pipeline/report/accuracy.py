@@ -25,9 +25,15 @@ KIND_COLOURS = {name: GROUPS[name].colour for name in ("wind", "pv", "rooftop_pv
 MEMBER_COLOURS = ("#0072b2", "#e69f00", "#8f8f8f", "#009e73", "#cc79a7")
 """Colours of the members of a blend, in order of first appearance."""
 
+NO_CLAIM = " (no claim)"
+"""Said beside a kind whose accuracy says nothing about the forecaster."""
+
+BLEND = "blend"
+"""Member that stands for the whole of a blend."""
+
 _FIGURES: dict[str, tuple[str, Callable[..., str]]] = {
     "rmse_accuracy": ("accuracy 1 - RMSE / capacity", percent),
-    "pinball": ("pinball loss [MW]", lambda value, missing: number(value, 3, missing=missing)),
+    "pinball": ("pinball loss / capacity", lambda value, missing: percent(value, 3, missing=missing)),
     "skill_persistence": ("skill against persistence", percent),
     "skill_official": ("skill against official", percent),
     "coverage_80": ("inside P10-P90 (aim 80 %)", percent),
@@ -63,6 +69,9 @@ def accuracy_section(summary: Mapping[str, Any]) -> Section:
         blocks.append(Note(text))
     else:
         blocks.append(_chart(items))
+    if any(item.get("is_headline") is False for item in items):
+        text = f"{NO_CLAIM.strip()}: of these kinds the data's official series may be the truth up to a constant;"
+        blocks.append(Note(f"{text} their figures say nothing about the forecaster.", "quiet"))
     if items:
         caption = "Forecasts against what was available; skill is the share of the other's loss that is saved."
         blocks.append(Table(accuracy_head(), accuracy_rows(items), caption, frozenset({0, 1})))
@@ -70,7 +79,8 @@ def accuracy_section(summary: Mapping[str, Any]) -> Section:
 
 
 def _kind(item: Mapping[str, Any]) -> str:
-    return str(item.get("kind", "")).replace("_", " ").replace("pv", "PV")
+    name = str(item.get("kind", "")).replace("_", " ").replace("pv", "PV")
+    return name + (NO_CLAIM if item.get("is_headline") is False else "")
 
 
 def _chart(items: Sequence[Mapping[str, Any]]) -> Figure:
@@ -104,15 +114,15 @@ def models_section(summary: Mapping[str, Any]) -> Section:
     if not models:
         note = Note(f"Weights and pinball losses of the blend's members: {MISSING} in this summary.")
         return Section("models", title, chinese, [note])
-    head = ["kind", "mode", "lead time", "member", "weight", "pinball loss"]
+    head = ["kind", "mode", "lead time", "member", "weight", "pinball loss / capacity"]
     rows = [
         [
             _kind(m),
             str(m.get("mode", "")).replace("_", " "),
             str(m.get("lead_block", "")),
             str(m.get("member", "")),
-            percent(m.get("weight"), 0, missing=INSUFFICIENT),
-            number(m.get("pinball"), 4, missing=INSUFFICIENT),
+            "" if m.get("member") == BLEND else percent(m.get("weight"), 0, missing=INSUFFICIENT),
+            percent(m.get("pinball"), 3, missing=INSUFFICIENT),
         ]
         for m in models
     ]
@@ -122,7 +132,10 @@ def models_section(summary: Mapping[str, Any]) -> Section:
     )
     caption = "Pinball loss on the validation stretch of the history, before the replay; each blend's least in bold."
     table = Table(head, rows, caption, frozenset({0, 1, 2, 3}), strong)
-    return Section("models", title, chinese, [_weights(models), table])
+    notes = dict.fromkeys(f"{_kind(m)}: {note}" for m in models for note in m.get("notes") or ())
+    shown = [m for m in models if m.get("member") != BLEND]
+    figures = [_weights(shown)] if shown else []
+    return Section("models", title, chinese, [*figures, table, *(Note(note, "quiet") for note in notes)])
 
 
 def _least(models: Sequence[Mapping[str, Any]], like: Mapping[str, Any]) -> float | None:

@@ -22,7 +22,7 @@ from ingest.grid_directory import export_grid_tables
 from pipeline.cost import realised_cost
 from pipeline.report import terminal_table, write_report
 from pipeline.report.accuracy import accuracy_section, models_section
-from pipeline.report.blocks import Note
+from pipeline.report.blocks import Note, Table
 from pipeline.report.export import SCHEMAS, Export, coarsen, local_days, pivot
 from pipeline.report.outcome import equal_rows, outcome_lines, verdict
 from pipeline.report.page import disagreements
@@ -187,6 +187,19 @@ def test_without_any_accuracy_the_section_says_so(made: Made) -> None:
     assert isinstance(models, Note)
     assert "insufficient data" in accuracy.text
     assert "not given" in models.text
+
+
+def test_a_kind_that_is_no_claim_is_marked_and_a_blend_is_no_member() -> None:
+    item = {"kind": "load", "lead_block": "D+1", "n": 2880, "rmse_accuracy": 0.99, "is_headline": False}
+    accuracy = accuracy_section({"rows": [{"name": "ours", "accuracy": [item]}]})
+    assert any(
+        isinstance(block, Note) and "say nothing about the forecaster" in block.text for block in accuracy.blocks
+    )
+    row = {"kind": "wind", "mode": "intraday", "lead_block": "15-60 min", "weight": 1.0, "pinball": 0.02}
+    models = models_section({"models": [row | {"member": "official"}, row | {"member": "blend", "pinball": 0.01}]})
+    [table] = [block for block in models.blocks if isinstance(block, Table)]
+    assert [cells_[3:] for cells_ in table.rows] == [["official", "100 %", "2.000 %"], ["blend", "", "1.000 %"]]
+    assert table.strong == {1}
 
 
 def test_a_slack_is_shown_and_called_no_violation(made: Made) -> None:
