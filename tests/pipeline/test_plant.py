@@ -285,14 +285,15 @@ def test_a_unit_is_not_stopped_onto_shed_load() -> None:
     gas = three_bus().asset_index["gas"]
     plant = _three(wind=0.0, load=[120.0, 140.0, 100.0, 100.0])
     told = {"coal": 85.0, "gas": 30.0}
+    stop = setpoints(told, off=["gas"], minutes=60)
     plant.step(setpoints(told))
     # Without gas: coal 95 MW after its ramp, battery 30, roof 5; 10 MW short of 140.
-    held = plant.step(setpoints(told, off=["gas"]))
+    held = plant.step(stop)
     assert held.realised.shed_mw.sum() == 0.0
     assert held.refused == (("gas", "needed"),)
-    # It was raised to 42 MW, and comes down to its minimum of 10 before it stops.
-    assert plant.step(setpoints(told, off=["gas"])).refused == (("gas", "ramping_down"),)
-    assert not plant.step(setpoints(told, off=["gas"])).realised.is_on[gas]
+    # It was raised to 43 MW, and comes within a step's ramp (20) of its minimum (10) before it stops.
+    assert plant.step(stop).refused == (("gas", "ramping_down"),)
+    assert not plant.step(stop).realised.is_on[gas]
 
 
 def test_targets_are_joined_through_their_middles() -> None:
