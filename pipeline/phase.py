@@ -145,7 +145,7 @@ def run_phase(
     began = process_time()
     store = EmbeddedStore(store_path(phase.directory))
     try:
-        loop, resumed_at = _wire(phase, store, history, clock or VirtualClock(phase.origin - PERIOD))
+        loop, resumed_at = wire(phase, store, history, clock or VirtualClock(phase.origin - PERIOD))
         loop.on_tick = on_tick
         todo = []
         for tick in ticks(phase.start, phase.end, phase.network.zone, phase.origin):
@@ -164,7 +164,7 @@ def run_phase(
     )  # fmt: skip
 
 
-def _wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) -> tuple[Loop, datetime | None]:
+def wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) -> tuple[Loop, datetime | None]:
     """The loop of a phase, and the last tick it had done before, if any."""
     world = phase.world
     feeds = [RecordingFeed(world.readings, world.official, world.outages, source=RECORDING)]
@@ -189,7 +189,9 @@ def _wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) ->
     if done is None or done[0] < phase.start - PERIOD:
         desk.commitments = Commitments([])
     feed.seek(store.offsets())
-    loop = Loop(clock, feed, store, channels_of(phase.network, phase.reading_period), desk, Stopwatch())
+    loop = Loop(
+        clock, feed, store, channels_of(phase.network, min(phase.reading_period, PLANT_PERIOD)), desk, Stopwatch()
+    )
     return loop, done[0] if done is not None and done[0] >= phase.start - PERIOD else None
 
 

@@ -1,0 +1,149 @@
+"""What arrives after t leaves every decision at or before t as it was, bit for bit; and the test can tell if it did not."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from forecasting.kind_model import model_name
+from forecasting.settings import Mode
+from gridcore.ports import Batch, Known, RegisteredModel
+from gridcore.target import Kind
+from gridcore.timeline import PERIOD, TIMESTAMP, to_numpy
+from pipeline.loop import Loop
+from pipeline.phase import Phase, Recorded
+from storage.embedded import EmbeddedStore, fork
+from tests.replay.small import decisions, phase_of, run_until, same_bits, whole
+
+START = datetime(2025, 3, 30, 4, 30, tzinfo=UTC)
+"""06:30 in the grid's zone on the morning of the clock change, so that the gate at 08:00 lies in the window."""
+
+END = START + timedelta(hours=5)
+LEAK = timedelta(hours=2)
+"""How far a store without its lock looks ahead."""
+
+INSTANTS = 20
+
+
+def after(table: pa.Table, instant: datetime) -> np.ndarray:
+    return np.asarray(pc.greater(table.column("available_at"), pa.scalar(to_numpy(instant)).cast(TIMESTAMP)))
+
+
+def changed(table: pa.Table, column: str, instant: datetime, draw: np.random.Generator) -> pa.Table:
+    values = table.column(column).to_numpy().copy()
+    later = after(table, instant)
+    values[later] *= draw.uniform(0.3, 0.9, int(later.sum()))
+    return table.set_column(table.schema.get_field_index(column), column, pa.array(values))
+
+
+def perturbed(recorded: Recorded, instant: datetime, seed: int) -> Recorded:
+    """Other readings, official values and outages wherever they arrive after an instant."""
+    draw = np.random.default_rng(seed)
+    readings = changed(recorded.readings, "value", instant, draw)
+    official = changed(recorded.official, "power_mw", instant, draw)
+    begins, reported = to_numpy(instant - timedelta(hours=1)), to_numpy(instant + timedelta(seconds=1))
+    unit = {"available_at": [reported], "asset": ["Birkau-GT2"], "from": [begins], "until": [to_numpy(END)]}
+    schema = recorded.outages.schema
+    late = pa.table({n: pa.array(unit[n], pa.timestamp("us") if n != "asset" else pa.string()) for n in schema.names})
+    return Recorded(readings, official, pa.concat_tables([recorded.outages, late.cast(schema)]))
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Recorded:
+    return whole(START, END)
+
+
+@pytest.fixture(scope="module")
+def warm(recorded: Recorded, tmp_path_factory: pytest.TempPathFactory) -> tuple[Phase, Recorded]:
+    """The phase after its first tick: models fitted, first commitment made."""
+    phase, history = phase_of(recorded, START, END, tmp_path_factory.mktemp("warm"))
+    run_until(phase, history, START - PERIOD)
+    return phase, history
+
+
+@pytest.fixture(scope="module")
+def base(warm: tuple[Phase, Recorded], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The undisturbed run."""
+    return continued(warm, tmp_path_factory.mktemp("base") / "run", END)
+
+
+def continued(warm: tuple[Phase, Recorded], directory: Path, until: datetime, **changes) -> Path:
+    phase, history = warm
+    directory.mkdir(parents=True)
+    fork(phase.directory / "store", directory / "store")
+    if (phase.directory / "realised").exists():
+        shutil.copytree(phase.directory / "realised", directory / "realised")
+    change = changes.pop("change", None)
+    store = EmbeddedStore(directory / "store")
+    for model in changes.pop("models", ()):
+        store.register(model)
+    store.close()
+    run_until(replace(phase, directory=directory, **changes), history, until, change)
+    return directory
+
+
+def later_models(instant: datetime) -> list[RegisteredModel]:
+    """Fits of an instant after t, whose payload no reader could use."""
+    names = [model_name(kind, mode) for kind in Kind for mode in Mode]
+    return [RegisteredModel(name, instant + timedelta(seconds=1), f"{name}-later", b"not a model") for name in names]
+
+
+@pytest.mark.parametrize("number", range(INSTANTS))
+def test_later_arrivals_leave_earlier_decisions_alone(number, recorded, warm, base, tmp_path):
+    draw = np.random.default_rng(number)
+    instant = START + timedelta(seconds=int(draw.integers(0, (END - START).total_seconds() - 900)))
+    other = perturbed(recorded, instant, number)
+    _, history = warm
+    world = Recorded(*(t.filter(pa.array(after(t, START - PERIOD))) for t in vars(other).values()))
+    models = later_models(instant)
+    run = continued(warm, tmp_path / "run", instant, world=world, truth=other.readings, models=models)
+    assert same_bits(decisions(base, instant), decisions(run, instant), tmp_path)
+
+
+class Leaky:
+    """A feed that delivers what is still to come, or a store that shows it."""
+
+    def __init__(self, inner: object, ahead: timedelta) -> None:
+        self._inner, self._ahead = inner, ahead
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def next_until(self, due: datetime) -> Batch | None:
+        return self._inner.next_until(due + self._ahead)  # type: ignore[attr-defined,no-any-return]
+
+    def known_at(self, instant: datetime) -> Known:
+        return self._inner.known_at(instant + self._ahead)  # type: ignore[attr-defined,no-any-return]
+
+
+def deliver_early(loop: Loop) -> None:
+    feed = loop.feed
+    feed._recorded = [Leaky(inner, LEAK) for inner in feed._recorded]  # type: ignore[attr-defined]
+
+
+def take_the_lock_off(loop: Loop) -> None:
+    deliver_early(loop)
+    loop.store = Leaky(loop.store, LEAK)  # type: ignore[assignment]
+
+
+def test_the_store_alone_keeps_the_future_out(warm, base, tmp_path):
+    """A feed that delivers two hours too early changes nothing: `known_at` is the lock."""
+    instant = START + timedelta(hours=2)
+    run = continued(warm, tmp_path / "run", instant, change=deliver_early)
+    assert same_bits(decisions(base, instant), decisions(run, instant), tmp_path)
+
+
+def test_the_leak_test_fails_when_the_lock_is_taken_off(recorded, warm, tmp_path):
+    instant = START + timedelta(hours=2)
+    other = perturbed(recorded, instant, 7)
+    world = Recorded(*(t.filter(pa.array(after(t, START - PERIOD))) for t in vars(other).values()))
+    unlocked = continued(warm, tmp_path / "a", instant, change=take_the_lock_off)
+    leaked = continued(warm, tmp_path / "b", instant, change=take_the_lock_off, world=world, truth=other.readings)
+    assert not same_bits(decisions(unlocked, instant), decisions(leaked, instant), tmp_path)
