@@ -79,9 +79,9 @@ def _show(found: Backtest, source: GridSource, start: date, days: int) -> None:
         table.add_column(column, justify="left" if column in {"kind", "lead"} else "right")
     for row in found.accuracy:
         table.add_row(
-            row.kind if row.is_headline else f"{row.kind} *", row.lead_block, f"{row.n:,}", _words(row.pinball, 100, 3),
-            _words(row.rmse_accuracy, 100, 2), _words(row.skill_persistence, 100, 1), _words(row.skill_official, 100, 1),
-            _words(row.coverage_80, 100, 1),
+            row.kind if row.is_headline else f"{row.kind} *", row.lead_block, f"{row.n:,}",
+            _words(row.pinball, 100, 3), _words(row.rmse_accuracy, 100, 2), _words(row.skill_persistence, 100, 1),
+            _words(row.skill_official, 100, 1), _words(row.coverage_80, 100, 1),
         )  # fmt: skip
     console.results.print(table)
     if any(not row.is_headline for row in found.accuracy):

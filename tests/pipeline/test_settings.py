@@ -37,5 +37,5 @@ def test_a_wrong_setting_is_refused_by_key(tmp_path, text, words):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(BadInputError, match="live.toml"):
+    with pytest.raises(BadInputError, match=r"live\.toml"):
         read_live_settings(tmp_path / "live.toml")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,15 +12,26 @@ import pyarrow.parquet as pq
 from gridcore.clock import VirtualClock
 from gridcore.timeline import PERIOD
 from ingest.catalogue import open_grid
+from ingest.grid_directory import TimedSource
 from pipeline.loop import Loop
-from pipeline.phase import Phase, Recorded, run_phase, store_path, wire
+from pipeline.phase import Phase, Recorded, store_path, wire
 from pipeline.replay import split_at
 from pipeline.schedule import ticks
 from storage.embedded import EmbeddedStore
 
 GRID = "example-9"
+START_OF_DAY = datetime(2025, 3, 29, 23, tzinfo=UTC)
+"""Midnight of 30 March 2025 in the grid's zone; the clock goes forward in that night."""
+
+END_OF_DAY = START_OF_DAY + timedelta(hours=23)
+
 HISTORY = timedelta(days=9)
 """Nine days, the history that the issue's January replay has."""
+
+
+def open_small() -> TimedSource:
+    """The example grid."""
+    return open_grid(GRID)
 
 
 def whole(start: datetime, end: datetime) -> Recorded:
@@ -90,6 +100,3 @@ def run_until(phase: Phase, history: Recorded, until: datetime, change: Callable
         loop.run(tick for tick in every if tick.due <= until and (done is None or tick.due > done))
     finally:
         store.close()
-
-
-__all__ = ["GRID", "decisions", "phase_of", "replace", "run_phase", "run_until", "same_bits", "whole"]

@@ -1,4 +1,4 @@
-"""What arrives after t leaves every decision at or before t as it was, bit for bit; and the test can tell if it did not."""
+"""What arrives after t leaves every decision at or before t as it was, bit for bit; and a leak would be seen."""
 
 from __future__ import annotations
 
@@ -100,7 +100,6 @@ def test_later_arrivals_leave_earlier_decisions_alone(number, recorded, warm, ba
     draw = np.random.default_rng(number)
     instant = START + timedelta(seconds=int(draw.integers(0, (END - START).total_seconds() - 900)))
     other = perturbed(recorded, instant, number)
-    _, history = warm
     world = Recorded(*(t.filter(pa.array(after(t, START - PERIOD))) for t in vars(other).values()))
     models = later_models(instant)
     run = continued(warm, tmp_path / "run", instant, world=world, truth=other.readings, models=models)
