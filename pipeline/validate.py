@@ -20,6 +20,7 @@ from ingest.grid_directory import read_grid_directory
 from pipeline.findings import Findings, Violation
 from pipeline.validate_decisions import check_forecasts, check_setpoints
 from pipeline.validate_flows import check_flows
+from pipeline.validate_plans import check_plans
 from pipeline.validate_units import check_units
 
 REALISED = {"asset": REALISED_ASSET_SCHEMA, "bus": REALISED_BUS_SCHEMA, "branch": REALISED_BRANCH_SCHEMA}
@@ -56,6 +57,7 @@ def _check_row(out: Path, row: str, network: Network, outages: pa.Table, finding
     decisions = out / "decisions" / row
     check_forecasts(decisions / "forecasts.parquet", row, findings)
     check_setpoints(decisions / "setpoints.parquet", network, row, findings)
+    check_plans(decisions, network, outages, row, findings)
 
 
 def _read(file: Path, schema: pa.Schema) -> pa.Table:

@@ -17,6 +17,9 @@ from pipeline.findings import Findings, Violation
 POWER_MW = 1e-6
 """Tolerance of a power limit [MW]."""
 
+KEYS = ("valid_time", "target", "model_id")
+"""What tells one distribution of an issue time from the next."""
+
 SLICE_ROWS = 1_000_000
 """Forecast rows looked at together, which bounds the memory for the comparisons."""
 
@@ -29,13 +32,12 @@ def check_forecasts(file: Path, row: str, findings: Findings) -> None:
     """
     if not file.is_file():
         return
-    columns = ["issue_time", "valid_time", "target", "quantile", "power_mw", "data_cutoff"]
-    whole = pq.read_table(file, columns=columns)
+    whole = _by_vintage(pq.read_table(file, columns=["issue_time", *KEYS, "quantile", "power_mw", "data_cutoff"]))
     for start in range(0, len(whole), SLICE_ROWS):
         # One row of overlap, so that no neighbours are parted.
         table = whole.slice(max(start - 1, 0), SLICE_ROWS + 1)
         power = table.column("power_mw").to_numpy()
-        same = _same(table, ("issue_time", "valid_time", "target"))
+        same = _same(table, ("issue_time", *KEYS))
         rising = table.column("quantile").to_numpy()[1:] > table.column("quantile").to_numpy()[:-1]
         crossing = np.flatnonzero(same & ~(rising & (power[1:] >= power[:-1]))) + 1
         _add(findings, row, "quantiles never cross", table, crossing, "target", "rising with the level")
@@ -47,10 +49,26 @@ def check_forecasts(file: Path, row: str, findings: Findings) -> None:
     findings.checked["quantiles never cross"] = findings.checked.get("quantiles never cross", 0) + len(whole)
 
 
+def _by_vintage(table: pa.Table) -> pa.Table:
+    """The rows with those issue times in order of model where a day-ahead and an intraday vintage lie over each other.
+
+    The file's order is by target and level, so that there the rows of two vintages alternate.
+    """
+    keys = ("issue_time", "valid_time", "target")
+    quantile = table.column("quantile").to_numpy()
+    twice = np.flatnonzero(_same(table, keys) & (quantile[1:] == quantile[:-1]))
+    if not len(twice):
+        return table
+    times = pc.unique(table.column("issue_time").take(pa.array(twice)))
+    doubled = pc.is_in(table.column("issue_time"), value_set=times)
+    order = [(key, "ascending") for key in (*keys, "model_id", "quantile")]
+    return pa.concat_tables([table.filter(pc.invert(doubled)), table.filter(doubled).sort_by(order)])
+
+
 def _check_levels(table: pa.Table, file: Path, row: str, findings: Findings) -> None:
-    """Every stretch of one (issue_time, valid_time, target) has all levels."""
+    """Every stretch of one (issue_time, valid_time, target, model_id) has all levels."""
     levels = len(pc.unique(table.column("quantile")))
-    stretches = len(table) and 1 + int(np.count_nonzero(~_same(table, ("issue_time", "valid_time", "target"))))
+    stretches = len(table) and 1 + int(np.count_nonzero(~_same(table, ("issue_time", *KEYS))))
     if stretches * levels != len(table):
         got, wanted = f"{len(table)} rows in {stretches} stretches", f"{levels} levels in each"
         findings.add(Violation(row, "order of forecasts", file.name, "", got, wanted))
