@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gridcore.errors import BadInputError, StoreDamagedError
 from storage.analysis import analysis_of
+from storage.checksums import content_checksum
 from storage.columns import instant_of
 from storage.database import DATABASE_FILE, told_apart
 from storage.documents import Document, content_sha256
@@ -96,15 +97,18 @@ def _unconserved(store: EmbeddedStore) -> Iterator[Finding]:
 
 def _altered_decisions(store: EmbeddedStore) -> Iterator[Finding]:
     """Decisions whose documents, messages or checkpoint are not those that were published."""
-    query = """SELECT d.kind, d.place, coalesce(message_id, ''), layer, content
+    query = """SELECT d.kind, d.place, coalesce(message_id, ''), layer, content, checksum
                FROM document d LEFT JOIN outbox USING (issue_time, kind, place)
                WHERE d.issue_time = ? ORDER BY d.kind, d.place"""
     for issue_time, sha256, checkpoint in store.rows("SELECT issue_time, sha256, checkpoint FROM decision"):
-        documents = [Document(*row) for row in store.rows(query, (issue_time,))]
-        at = instant_of(issue_time)
-        got = content_sha256(at, documents, checkpoint)
+        rows = store.rows(query, (issue_time,))
+        at = instant_of(issue_time).isoformat()
+        got = content_sha256(instant_of(issue_time), [Document(*row[:-1]) for row in rows], checkpoint)
         if got != sha256:
-            yield Finding(f"decision of {at.isoformat()}", got, sha256)
+            yield Finding(f"decision of {at}", got, sha256)
+        for *_, content, checksum in rows:
+            if content_checksum(content) != checksum:
+                yield Finding(f"checksum of a document of {at}", checksum, content_checksum(content))
 
 
 def _altered_models(store: EmbeddedStore) -> Iterator[Finding]:

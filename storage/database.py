@@ -34,51 +34,51 @@ CREATE TABLE series (
     number INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,
     site TEXT NOT NULL, quantity TEXT NOT NULL, unit TEXT NOT NULL,
     newest INTEGER NOT NULL, UNIQUE (kind, name)
-);
+) STRICT;
 CREATE TABLE reading (
     seq INTEGER PRIMARY KEY, series INTEGER NOT NULL, valid_time INTEGER NOT NULL, version INTEGER NOT NULL,
     available_at INTEGER NOT NULL, value REAL, quality INTEGER NOT NULL, checksum INTEGER NOT NULL
-);
+) STRICT;
 CREATE TABLE official (
     seq INTEGER PRIMARY KEY, series INTEGER NOT NULL, valid_time INTEGER NOT NULL, version INTEGER NOT NULL,
     available_at INTEGER NOT NULL, value REAL, quality INTEGER NOT NULL, checksum INTEGER NOT NULL
-);
+) STRICT;
 CREATE TABLE outage (
     asset TEXT NOT NULL, begins INTEGER NOT NULL, ends INTEGER NOT NULL, available_at INTEGER NOT NULL,
     PRIMARY KEY (asset, begins, ends)
-) WITHOUT ROWID;
+) WITHOUT ROWID, STRICT;
 CREATE TABLE segment (
     file TEXT PRIMARY KEY, kind TEXT NOT NULL, rows INTEGER NOT NULL, sha256 TEXT NOT NULL,
     first_valid_time INTEGER NOT NULL, last_valid_time INTEGER NOT NULL,
     first_available_at INTEGER NOT NULL, last_available_at INTEGER NOT NULL
-);
-CREATE TABLE tally (name TEXT PRIMARY KEY, amount INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE source_offset (source TEXT PRIMARY KEY, next_offset INTEGER NOT NULL) WITHOUT ROWID;
+) STRICT;
+CREATE TABLE tally (name TEXT PRIMARY KEY, amount INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+CREATE TABLE source_offset (source TEXT PRIMARY KEY, next_offset INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 CREATE TABLE dead_letter (
     seq INTEGER PRIMARY KEY, available_at INTEGER NOT NULL, source TEXT NOT NULL, source_offset INTEGER NOT NULL,
     reason TEXT NOT NULL, detail TEXT NOT NULL, payload BLOB NOT NULL
-);
+) STRICT;
 CREATE TABLE model (
     name TEXT NOT NULL, fitted_as_of INTEGER NOT NULL, model_id TEXT NOT NULL,
     sha256 TEXT NOT NULL, payload BLOB NOT NULL,
     PRIMARY KEY (name, fitted_as_of)
-);
-CREATE TABLE decision (issue_time INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, checkpoint BLOB NOT NULL);
+) STRICT;
+CREATE TABLE decision (issue_time INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, checkpoint BLOB NOT NULL) STRICT;
 CREATE TABLE document (
     issue_time INTEGER NOT NULL, kind TEXT NOT NULL, place INTEGER NOT NULL, layer TEXT NOT NULL,
     checksum INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY (issue_time, kind, place)
-);
+) STRICT;
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY, message_id TEXT NOT NULL UNIQUE, topic TEXT NOT NULL,
     issue_time INTEGER NOT NULL, kind TEXT NOT NULL, place INTEGER NOT NULL, is_sent INTEGER NOT NULL DEFAULT 0
-);
+) STRICT;
 CREATE INDEX outbox_pending ON outbox (seq) WHERE is_sent = 0;
 """
 """Tables. Instants are microseconds since 1970 in UTC; a value that is NULL is NaN.
 
 `reading` and `official` are logs: claims are added, never changed, and read in order of `seq`. A primary key on their
 identity would cost each write a search in a tree and give reads nothing, since they are served from columns in memory.
-Checksums are those of `storage.checksums`.
+Checksums are those of `storage.checksums`; STRICT lets `PRAGMA integrity_check` find a value of a wrong type.
 """
 
 

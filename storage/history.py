@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gridcore.errors import BrokenInvariantError
+from gridcore.errors import BrokenInvariantError, StoreDamagedError
 from storage.checksums import claim_checksums, verify_claims
 from storage.claims import Claims, Int64s, Sifted, concat, current, no_claims, sift
 from storage.columns import Arrived, Label
@@ -81,7 +81,7 @@ class History:
         query = "SELECT name, site, quantity, unit, newest FROM series WHERE kind = ? ORDER BY number"
         rows = self._connection.execute(query, (self.kind,)).fetchall()
         self._learn([Label(*row[:4]) for row in rows[len(self.labels) :]])
-        self._newest = np.array([row[4] for row in rows], dtype=np.int64)
+        self._newest = _integers([row[4] for row in rows])
         self.segments = manifest(self._connection, self.kind)
         log = f"SELECT {_COLUMNS}, seq FROM {self.kind} WHERE seq > ? ORDER BY seq"
         rows = self._connection.execute(log, (self._last_seq,)).fetchall()
@@ -235,7 +235,16 @@ class History:
 def _to_claims(rows: Sequence[tuple[object, ...]]) -> tuple[Claims, Int64s]:
     """Claims and checksums of rows of the log; a NULL value is NaN."""
     columns = list(zip(*rows, strict=True))
-    series, quality = (np.array(columns[place], dtype=np.int32) for place in (0, 5))
-    valid_time, version, available_at = (np.array(columns[place], dtype=np.int64) for place in (1, 2, 3))
-    claims = Claims(series, valid_time, version, available_at, np.array(columns[4], dtype=np.float64), quality)
-    return claims, np.array(columns[6], dtype=np.int64)
+    series, quality = (_integers(columns[place]).astype(np.int32) for place in (0, 5))
+    valid_time, version, available_at, checksums = (_integers(columns[place]) for place in (1, 2, 3, 6))
+    if not all(isinstance(number, float | None) for number in columns[4]):
+        raise StoreDamagedError("a row of the database holds what is no number", got=set(map(type, columns[4])))
+    value = np.array(columns[4], dtype=np.float64)
+    return Claims(series, valid_time, version, available_at, value, quality), checksums
+
+
+def _integers(column: Sequence[object]) -> Int64s:
+    """A column of the database; a type that the table does not allow can only come from damage."""
+    if not all(isinstance(number, int) for number in column):
+        raise StoreDamagedError("a row of the database holds what is no number", got=set(map(type, column)))
+    return np.array(column, dtype=np.int64)
