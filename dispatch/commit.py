@@ -39,6 +39,9 @@ HOUR = timedelta(hours=1)
 SURE = 0.02
 """A unit whose relaxed state stays this close to 0 or 1 in a period is fixed there."""
 
+FEW_STATES = 300
+"""Undecided states up to which nothing is fixed: such a problem is small as it is, and then solved to the gap."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -149,7 +152,9 @@ def _search(
         on = allowed_states(problem, (stay | choice.least) & choice.most, outlook, state)
         return Found(on, -np.inf, NO_PAIRS, work, relaxed.answer.reason)
     share = relaxed.answer.values[problem.columns["on"]]
-    sure = Choice(choice.least | (share > 1.0 - SURE), choice.most & (share > SURE))
+    sure = choice
+    if int((choice.most & ~choice.least).sum()) > FEW_STATES:
+        sure = Choice(choice.least | (share > 1.0 - SURE), choice.most & (share > SURE))
     small = frame_of(problem, outlook, state, sure, settings)
     is_whole = np.zeros(problem.matrix.shape[1], dtype=np.bool_)
     is_whole[problem.columns["on"]] = True

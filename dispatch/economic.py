@@ -116,4 +116,5 @@ def held_plan(network: Network, outlook: Outlook, commitment: Plan, last_safe: P
         objective=0.0,
         slacks=kept,
         solver_work={},
+        purpose="",
     )

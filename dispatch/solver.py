@@ -64,6 +64,9 @@ class Answer:
     row_duals: Floats
     """Shape (rows,); empty for a mixed-integer solve."""
 
+    reduced_costs: Floats
+    """Shape (columns,); empty for a mixed-integer solve."""
+
     objective: float
     """Objective of `values`."""
 
@@ -203,6 +206,7 @@ def _answer(highs: highspy.Highs, *, is_linear: bool) -> Answer:
         reason="" if is_optimal else highs.modelStatusToString(status),
         values=np.array(solution.col_value),
         row_duals=np.array(solution.row_dual) if is_linear else np.zeros(0),
+        reduced_costs=np.array(solution.col_dual) if is_linear else np.zeros(0),
         objective=float(info.objective_function_value),
         bound=float(info.mip_dual_bound) if not is_linear else float(info.objective_function_value),
         basis=basis,
