@@ -191,11 +191,11 @@ class Network:
 
 def check(network: Network) -> None:
     """Raise `BadInputError` where names repeat, a bus is unknown, a number is impossible or the grid is in islands."""
+    lines: tuple[Branch | DcLine, ...] = (*network.branches, *network.dc_lines)
     _check_unique("bus", (bus.name for bus in network.buses))
-    _check_unique("branch or DC line", (b.name for b in (*network.branches, *network.dc_lines)))
+    _check_unique("branch or DC line", (line.name for line in lines))
     _check_unique("asset", (asset.name for asset in network.assets))
     known = {bus.name for bus in network.buses}
-    lines: tuple[Branch | DcLine, ...] = (*network.branches, *network.dc_lines)
     for line in lines:
         for end in (line.from_bus, line.to_bus):
             if end not in known:

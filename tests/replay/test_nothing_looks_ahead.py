@@ -98,7 +98,7 @@ def later_models(instant: datetime) -> list[RegisteredModel]:
 @pytest.mark.parametrize("number", range(INSTANTS))
 def test_later_arrivals_leave_earlier_decisions_alone(number, recorded, warm, base, tmp_path):
     draw = np.random.default_rng(number)
-    instant = START + timedelta(seconds=int(draw.integers(0, (END - START).total_seconds() - 900)))
+    instant = START + timedelta(seconds=int(draw.integers(0, int((END - START).total_seconds()) - 900)))
     other = perturbed(recorded, instant, number)
     world = Recorded(*(t.filter(pa.array(after(t, START - PERIOD))) for t in vars(other).values()))
     models = later_models(instant)
