@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,7 +24,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter
 
 from gridcore.timeline import Instants, day_start, from_numpy, local_day, to_numpy
 from pipeline.report.export import Floats
@@ -136,25 +135,27 @@ def _escape(text: str) -> str:
 def time_axis(axes: Axes, valid: Instants, hours: float, zone: ZoneInfo, most_ticks: int = 13) -> None:
     """The span of some periods in local time on the x axis, a day's name where it begins; narrow axes: few ticks."""
     end = valid[-1] + np.timedelta64(round(3600 * hours), "s")
-    axes.set_xlim(mdates.date2num(valid[0]), mdates.date2num(end))
     axes.xaxis.axis_date(tz=zone.key)
     span_h = hours * len(valid)
     step_h = next((step for step in (1, 2, 3, 4, 6, 12) if span_h / step < most_ticks), None)
-    if step_h is not None:
-        axes.xaxis.set_major_locator(mdates.HourLocator(range(0, 24, step_h), tz=zone))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _hour_label(value, zone)))
-        return
-    first, last = (local_day(from_numpy(instant), zone) for instant in (valid[0], end))
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    days = days[:: max(math.ceil(len(days) / (0.7 * most_ticks)), 1)]
-    starts = [mdates.date2num(to_numpy(day_start(day, zone))) for day in days]
-    axes.set_xticks(starts, [f"{day:%a %d %b}" for day in days])
+    ticks = _days(valid[0], end, zone, 0.7 * most_ticks) if step_h is None else _hours(valid[0], end, zone, step_h)
+    labels = [f"{tick:%a %d %b}" if tick.hour == 0 else f"{tick:%H:%M}" for tick in ticks]
+    axes.set_xticks([mdates.date2num(to_numpy(tick)) for tick in ticks], labels)
     axes.set_xlim(mdates.date2num(valid[0]), mdates.date2num(end))
 
 
-def _hour_label(value: float, zone: ZoneInfo) -> str:
-    local = mdates.num2date(value, tz=zone)
-    return f"{local:%a %d %b}" if (local.hour, local.minute) == (0, 0) else f"{local:%H:%M}"
+def _days(first: np.datetime64, end: np.datetime64, zone: ZoneInfo, most: float) -> list[datetime]:
+    """Local midnights, every n-th so that there are at most some."""
+    begin, last = (local_day(from_numpy(instant), zone) for instant in (first, end))
+    days = [begin + timedelta(days=n) for n in range((last - begin).days + 1)]
+    return [day_start(day, zone).astimezone(zone) for day in days[:: math.ceil(len(days) / most)]]
+
+
+def _hours(first: np.datetime64, end: np.datetime64, zone: ZoneInfo, step_h: int) -> list[datetime]:
+    """Local full hours that the step divides; an hour that the clock skips has none, one that it repeats has one."""
+    quarters = np.arange(first.astype("datetime64[15m]"), end.astype("datetime64[15m]") + 1)
+    local = [from_numpy(quarter).astimezone(zone) for quarter in quarters]
+    return [tick for tick in local if tick.hour % step_h == 0 and tick.minute == 0 and tick.fold == 0]
 
 
 def edges(valid: Instants, hours: float) -> Instants:

@@ -133,7 +133,7 @@ class Export:
         """Forecast rows of some targets; None where the export does not hold any."""
         file = self.folder / "decisions" / row / "forecasts.parquet"
         keep = ds.field("target").isin(list(targets))
-        columns = ["issue_time", "valid_time", "target", "quantile", "power_mw"]
+        columns = ["issue_time", "valid_time", "target", "quantile", "power_mw", "model_id"]
         return _read(file, FORECAST_SCHEMA, columns, keep)
 
     def plans(self, row: str) -> pa.Table | None:

@@ -201,7 +201,13 @@ def _fan(export: Export, rows: pa.Table, valid: Instants, view: View) -> tuple[l
     """The levels and their values on the time line, shape (levels, periods); NaN where no vintage fits the view."""
     issue = rows["issue_time"].to_numpy().astype("datetime64[us]")
     about = rows["valid_time"].to_numpy().astype("datetime64[us]")
-    keep = _day_ahead(export, issue, about) if view.lead is None else (about - issue) == view.lead
+    # A day-ahead vintage that is made again late in the day has leads of both kinds; its models tell it.
+    named = np.asarray(pc.match_substring(rows["model_id"].cast(pa.string()), "day_ahead"))
+    is_day_ahead = named | ((about - issue) > INTRADAY_LEAD)
+    if view.lead is None:
+        keep = is_day_ahead & _on_next_day(export, issue, about)
+    else:
+        keep = ~is_day_ahead & ((about - issue) == view.lead)
     level = rows["quantile"].to_numpy()[keep]
     levels = np.unique(level)
     fan = np.full((len(levels), len(valid)), np.nan)
@@ -213,9 +219,9 @@ def _fan(export: Export, rows: pa.Table, valid: Instants, view: View) -> tuple[l
     return [float(v) for v in levels], fan
 
 
-def _day_ahead(export: Export, issue: Instants, about: Instants) -> npt.NDArray[np.bool_]:
-    """Vintages made on the local day before the one they are about."""
+def _on_next_day(export: Export, issue: Instants, about: Instants) -> npt.NDArray[np.bool_]:
+    """Periods on the local day after that of the issue."""
     day = local_days(issue, export.zone).astype("datetime64[D]")
     next_day = local_days(about, export.zone).astype("datetime64[D]")
-    chosen: npt.NDArray[np.bool_] = ((about - issue) > INTRADAY_LEAD) & ((next_day - day) == np.timedelta64(1, "D"))
+    chosen: npt.NDArray[np.bool_] = (next_day - day) == np.timedelta64(1, "D")
     return chosen

@@ -178,7 +178,7 @@ def _draw_lines(
         drawn.set_gid(f"tip-{row}-line-{n}")
         known = np.isfinite(values[n]).any()
         words = f"{line.name}: {line.from_bus} to {line.to_bus}, {line.limit_mw:,.0f} MW"
-        words += f", peak {percent(float(peak[n]), 1)}, {full_h[n]:,.1f} h full" if known else ", flow not given"
+        words += f", peak {100 * peak[n]:.1f} %, {full_h[n]:,.1f} h full" if known else ", flow not given"
         tips[f"tip-{row}-line-{n}"] = words
     return tips
 

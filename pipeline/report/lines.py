@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from pipeline.report.blocks import Figure, Note, Section, Tab, Table, Tabs
 from pipeline.report.draw import canvas, edges, look, time_axis, to_svg
 from pipeline.report.export import Export, Floats, Realised, coarsen, drawing_factor
-from pipeline.report.wording import number, percent, row_label
+from pipeline.report.wording import number, row_label
 
 FULL = 0.99
 """Share of its limit from which a line counts as full: the plant keeps a small margin."""
@@ -99,7 +99,8 @@ def _table(export: Export, realised: Realised, row: str) -> Table:
         mean, peak = (float(known.mean()), float(known.max())) if len(known) else (None, None)
         full_h = float((known >= FULL).sum()) * realised.hours
         cells = [name, *ends[name], number(float(limit.min()) if len(limit) else None)]
-        rows.append([*cells, percent(peak, 1), percent(mean, 1), number(full_h, 1)])
+        peak, mean = (None if share is None else 100 * share for share in (peak, mean))
+        rows.append([*cells, number(peak, 1, "%"), number(mean, 1, "%"), number(full_h, 1)])
     full = int((peaks(values) >= FULL).sum())
     caption = f"{row_label(row)}: {full} of {len(values)} lines reached {100 * FULL:g} % of their limit."
     head = ["line", "from", "to", "limit [MW]", "peak", "mean", f"hours at {100 * FULL:g} % or above"]

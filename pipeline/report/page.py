@@ -111,6 +111,10 @@ def disagreements(export: Export) -> list[str]:
         if realised is None:
             found.append(f"{row_label(row['name'])}: the export holds no realised data of this row.")
             continue
+        holes = int((~np.isfinite(realised.power_mw)).all(axis=0).sum())
+        if holes:
+            periods = f"{holes:,} of {len(realised.valid_time):,} periods have"
+            found.append(f"{row_label(row['name'])}: {periods} no realised data in the export.")
         sums = {
             "available_mwh": realised.available_mw[green],
             "absorbed_mwh": realised.power_mw[green],

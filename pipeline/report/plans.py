@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -18,7 +19,7 @@ from pipeline.report.wording import cause_label, counted, number, percent, row_l
 SLACK = "slack/"
 """Beginning of the asset name of a slack's rows."""
 
-LAYERS = {"scuc": "day-ahead commitment (SCUC)", "sced": "rolling dispatch (SCED)"}
+LAYERS = {"scuc": "unit commitment (SCUC)", "sced": "rolling dispatch (SCED)"}
 """Layers by the words a reader sees."""
 
 
@@ -47,7 +48,7 @@ def _status_table(table: pa.Table, row: str) -> Table:
     plans = grouped.aggregate([("gap", "max"), ("issue_time", "min")]).to_pylist()
     found: dict[tuple[str, str], list[dict[str, object]]] = defaultdict(list)
     for plan in plans:
-        found[plan["layer"], plan["status"]].append(plan)
+        found[plan["layer"], re.sub(r"\d+\.\d+(?= above)", "..", plan["status"])].append(plan)
     rows = []
     for (layer, status), members in sorted(found.items()):
         gap = max(float(m["gap_max"]) for m in members if m["gap_max"] is not None)  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from pipeline.cost import realised_cost
 from pipeline.report import terminal_table, write_report
 from pipeline.report.accuracy import accuracy_section, models_section
 from pipeline.report.blocks import Note, Table
+from pipeline.report.draw import canvas, time_axis
 from pipeline.report.export import SCHEMAS, Export, coarsen, local_days, pivot
 from pipeline.report.outcome import equal_rows, outcome_lines, verdict
 from pipeline.report.page import disagreements
@@ -160,6 +161,16 @@ def test_a_summary_that_disagrees_with_the_export_is_shown_up(made: Made) -> Non
     [sentence] = disagreements(Export(made.folder, made.network, made.summary | {"rows": rows}))
     wanted = f"curtailment is {energy(1.01 * summed)} in the summary and {energy(summed)} in the export."
     assert sentence == f"Xiaona: {wanted}"
+
+
+def test_periods_without_realised_data_are_counted(tmp_path: Path) -> None:
+    summary = make_export(Recipe(sunny_grid(), START, rows=("ours",), tick=timedelta(hours=6)), tmp_path)
+    file = tmp_path / "realised/ours/asset.parquet"
+    table = pq.read_table(file)
+    last = np.unique(table["valid_time"].to_numpy())[-6]
+    pq.write_table(table.filter(table["valid_time"].to_numpy() < last), file)
+    found = disagreements(Export(tmp_path, sunny_grid(), summary))
+    assert found[0] == "Xiaona: 6 of 288 periods have no realised data in the export."
 
 
 def test_days_add_up_to_the_cost_of_the_whole(made: Made) -> None:
@@ -306,6 +317,17 @@ def test_local_days_follow_the_zones_clock_change() -> None:
         ["2025-03-29T22:59", "2025-03-29T23:00", "2025-03-30T21:59", "2025-03-30T22:00"], "datetime64[us]"
     )
     assert local_days(instants, network.zone).tolist() == ["2025-03-29", "2025-03-30", "2025-03-30", "2025-03-31"]
+
+
+def test_ticks_stand_at_local_hours_and_skip_the_one_that_does_not_exist() -> None:
+    zone = mapped_grid().zone
+    for first, hours, skipped in (("2025-03-29T23:00", 23, True), ("2025-10-25T22:00", 25, False)):
+        axes = canvas(2.0).subplots()
+        valid = np.datetime64(first, "us") + np.arange(hours) * np.timedelta64(1, "h")
+        time_axis(axes, valid, 1.0, zone)
+        labels = [label.get_text() for label in axes.get_xticklabels()]
+        assert labels[1:3] == (["04:00", "06:00"] if skipped else ["02:00", "04:00"])
+        assert len(labels) == len(set(labels))
 
 
 def test_pivot_puts_values_where_key_and_period_say(made: Made) -> None:
