@@ -30,9 +30,6 @@ DAY = np.timedelta64(86_400_000_000, "us")
 NEVER = 2**62
 """`available_at` of what is not there [us since 1970]; a power of two, so that it survives a trip through floats."""
 
-SETTLED = np.timedelta64(3_600_000_000, "us")
-"""Age from which a period's mean is asked for: a younger one may still lack a cell."""
-
 LIMITED_KINDS = frozenset(KIND_OF[technology] for technology in CURTAILABLE)
 """Kinds whose assets can be under a curtailment limit."""
 
@@ -55,12 +52,6 @@ class History:
 
     truth: Floats
     """Means of uncurtailed periods, shape (targets, slots) [MW]; NaN where missing or curtailed."""
-
-    slots: Floats
-    """Means of bridged telemetry, shape (targets, slots) [MW]."""
-
-    slots_at: Integers
-    """When the last present cell of each slot was had, shape (targets, slots) [us since 1970]."""
 
     official: Floats
     """Official series by issue, oldest first, shape (issues, targets, slots) [MW]."""
@@ -87,11 +78,12 @@ class History:
         return result
 
     def slots_known(self, valid: Instants, issue: Instants) -> Floats:
-        """Bridged telemetry of past periods, NaN where not yet known, shape (issue times, targets, steps) [MW]."""
+        """Means of what was known of past periods, NaN under half, shape (issue times, targets, steps) [MW]."""
         index, inside = self._slot_index(valid)
-        inside &= valid <= issue[:, None] - SETTLED
-        known = (self.slots_at[:, index].transpose(1, 0, 2) <= issue.astype(np.int64)[:, None, None]) & inside[:, None]
-        return np.where(known, self.slots[:, index].transpose(1, 0, 2), np.nan)
+        cell = index[..., None] * CELLS_PER_SLOT + np.arange(CELLS_PER_SLOT)
+        cut = issue.astype(np.int64)[:, None, None, None]
+        known = (self.cells_at[:, cell].transpose(1, 0, 2, 3) <= cut) & inside[:, None, :, None]
+        return _mean_of_half(np.where(known, self.cells[:, cell].transpose(1, 0, 2, 3), np.nan))
 
     def truth_at(self, valid: Instants) -> Floats:
         """What came true, shape (issue times, targets, steps) [MW]; NaN where missing or curtailed."""
@@ -141,9 +133,8 @@ def read_history(known: Known, targets: Sequence[Target], start: datetime, end: 
         censored = is_censored(power, limit, capacity)
     held = np.repeat(newest, CELLS_PER_SLOT, axis=1)
     cells = bridge(power, censored, held, capacity)
-    truth = _means(np.where(censored, np.nan, power), is_whole=censored)
-    slots_at = np.where(np.isfinite(power), power_at, 0).reshape(len(names), -1, CELLS_PER_SLOT).max(axis=2)
-    return History(first, cells, power_at, truth, _means(cells), slots_at, official, official_at, is_hourly)
+    truth = _truth(power, censored)
+    return History(first, cells, power_at, truth, official, official_at, is_hourly)
 
 
 def native_step(table: pa.Table, key_column: str) -> timedelta | None:
@@ -192,15 +183,19 @@ def _hold(matrix: Floats, periods: int) -> Floats:
     return result
 
 
-def _means(cells: Floats, is_whole: npt.NDArray[np.bool_] | None = None) -> Floats:
-    """Slot means of cells; NaN where under half is known, or where any cell of `is_whole` is set."""
-    grouped = cells.reshape(cells.shape[0], -1, CELLS_PER_SLOT)
-    count = np.isfinite(grouped).sum(axis=2)
-    good = count * 2 >= CELLS_PER_SLOT
-    if is_whole is not None:
-        good &= ~is_whole.reshape(grouped.shape).any(axis=2)
-    total = np.nansum(grouped, axis=2)
-    return np.where(good, total / np.maximum(count, 1), np.nan)
+def _truth(cells: Floats, censored: npt.NDArray[np.bool_]) -> Floats:
+    """Slot means, shape (targets, slots); NaN where under half is known or any cell is censored."""
+    grouped = (cells.shape[0], -1, CELLS_PER_SLOT)
+    means = _mean_of_half(cells.reshape(grouped))
+    means[censored.reshape(grouped).any(axis=2)] = np.nan
+    return means
+
+
+def _mean_of_half(values: Floats) -> Floats:
+    """Mean over the last axis, NaN where under half of it is known."""
+    count = np.isfinite(values).sum(axis=-1)
+    total = np.nansum(values, axis=-1)
+    return np.where(count * 2 >= values.shape[-1], total / np.maximum(count, 1), np.nan)
 
 
 def _official_grids(table: pa.Table, names: Sequence[str], first: np.datetime64, days: int) -> tuple[Floats, Integers]:

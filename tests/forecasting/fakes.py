@@ -121,7 +121,14 @@ class FakeKnown:
     def outages(self, start: datetime, end: datetime) -> pa.Table:
         raise AssertionError("forecasting asks for no outages")
 
-    plans = setpoints = forecasts = outages
+    def plans(self, layer: str, since: datetime) -> pa.Table:
+        raise AssertionError("forecasting asks for no plans")
+
+    def setpoints(self, since: datetime) -> pa.Table:
+        raise AssertionError("forecasting asks for no setpoints")
+
+    def forecasts(self, since: datetime) -> pa.Table:
+        raise AssertionError("forecasting asks for no forecasts")
 
     def _cut(self, rows: Rows, start: datetime, end: datetime) -> Rows:
         first, last = np.searchsorted(rows.valid, [to_numpy(start).astype(np.int64), to_numpy(end).astype(np.int64)])

@@ -1,0 +1,109 @@
+"""Laws of the blend: shares, order, and what calibration is for."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import ndtri
+
+from forecasting.blend import BlockBlend, calibrated, combine, fit_blend, unfitted
+from forecasting.features import NAMES, Frame, Question
+from forecasting.score import coverage, pinball
+from forecasting.settings import Mode
+from gridcore.forecast import QUANTILES
+
+LEVELS = len(QUANTILES)
+SCORES = ndtri(np.array(QUANTILES))
+Floats = npt.NDArray[np.float64]
+
+
+def frame(issues: int, mode: Mode = Mode.INTRADAY) -> Frame:
+    shape = (issues, 1, 4)
+    start = np.datetime64("2025-01-01", "us")
+    valid = start + np.arange(issues * 4).reshape(issues, 4) * np.timedelta64(15, "m")
+    block = np.broadcast_to(np.array([0, 0, 1, 1]), (issues, 4))
+    one = np.ones(shape)
+    dark = np.zeros(shape, dtype=bool)
+    question = Question(valid[:, 0], valid, block, mode)
+    return Frame(question, np.ones(1), np.zeros((*shape, len(NAMES))), one, one, one, dark, np.zeros((issues, 1)))
+
+
+def normal_quantiles(mean: Floats, deviation: float) -> Floats:
+    return np.asarray(mean[..., None] + deviation * SCORES)
+
+
+def sample() -> tuple[Floats, Floats, Frame]:
+    generator = np.random.default_rng(3)
+    mean = generator.normal(size=(600, 1, 4))
+    return mean, mean + generator.normal(size=mean.shape), frame(600)
+
+
+def test_the_better_member_gets_the_weight_and_weights_are_shares() -> None:
+    mean, truth, asked = sample()
+    members = {"good": normal_quantiles(mean, 1.0), "bad": normal_quantiles(mean * 0 + 3, 1.0)}
+    for block in fit_blend(members, truth, asked):
+        assert block.weights["good"] > 0.9
+        assert sum(block.weights.values()) == pytest.approx(1)
+        assert min(block.weights.values()) >= 0
+        assert block.pinball["good"] < block.pinball["bad"]
+
+
+def test_two_members_with_independent_errors_share_the_weight() -> None:
+    generator = np.random.default_rng(4)
+    truth = generator.normal(size=(600, 1, 4))
+    members = {n: normal_quantiles(truth + generator.normal(size=truth.shape), 1.0) for n in ("one", "two")}
+    for block in fit_blend(members, truth, frame(600)):
+        assert 0.3 < block.weights["one"] < 0.7
+        assert block.pinball["blend"] < min(block.pinball["one"], block.pinball["two"])
+
+
+def test_calibration_brings_a_narrow_forecast_towards_its_nominal_coverage() -> None:
+    mean, truth, asked = sample()
+    narrow = {"narrow": normal_quantiles(mean, 0.6)}
+    blends = fit_blend(narrow, truth, asked)
+    before, after = coverage(truth, narrow["narrow"]), coverage(truth, combine(narrow, blends, asked))
+    # P10-P90 at 0.6 of the true deviation covers 55.8 % of a normal distribution.
+    assert before == pytest.approx(0.558, abs=0.03)
+    assert before + 0.05 < after < 0.83
+    assert pinball(truth, combine(narrow, blends, asked)).mean() < pinball(truth, narrow["narrow"]).mean()
+
+
+def test_a_member_unknown_in_a_block_is_left_out_there_and_where_it_lacks_the_others_share() -> None:
+    mean, truth, asked = sample()
+    half = normal_quantiles(mean, 1.0)
+    half[:, :, 2:] = np.nan
+    other = normal_quantiles(mean, 1.5)
+    blends = fit_blend({"half": half, "other": other}, truth, asked)
+    assert "half" in blends[0].weights
+    assert "half" not in blends[1].weights
+    gone = np.full_like(half, np.nan)
+    alone = combine({"half": gone, "other": other}, unfitted_shift(blends), asked)
+    np.testing.assert_allclose(alone, other)
+
+
+def unfitted_shift(blends: tuple[BlockBlend, ...]) -> tuple[BlockBlend, ...]:
+    return tuple(BlockBlend(b.weights, b.pinball, (0.0,) * LEVELS, b.rows) for b in blends)
+
+
+def test_a_block_without_rows_takes_its_neighbours_weights() -> None:
+    mean, truth, asked = sample()
+    truth[:, :, 2:] = np.nan
+    blends = fit_blend({"good": normal_quantiles(mean, 1.0), "bad": normal_quantiles(mean * 0, 3.0)}, truth, asked)
+    assert blends[1] == blends[0]
+
+
+def test_without_any_row_the_unfitted_weights_stand() -> None:
+    mean, truth, asked = sample()
+    assert fit_blend({"good": normal_quantiles(mean, 1.0)}, truth * np.nan, asked) == unfitted(Mode.INTRADAY)
+
+
+@given(
+    st.lists(st.floats(-5, 5), min_size=LEVELS, max_size=LEVELS),
+    st.lists(st.floats(-0.5, 0.5), min_size=LEVELS, max_size=LEVELS),
+)
+def test_calibrated_quantiles_never_cross(values: list[float], shift: list[float]) -> None:
+    result = calibrated(np.sort(np.array(values))[None], np.array(shift)[None])
+    assert (np.diff(result) >= 0).all()
