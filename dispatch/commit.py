@@ -154,7 +154,10 @@ def _search(
     share = relaxed.answer.values[problem.columns["on"]]
     sure = choice
     if int((choice.most & ~choice.least).sum()) > FEW_STATES:
-        sure = Choice(choice.least | (share > 1.0 - SURE), choice.most & (share > SURE))
+        reduced = relaxed.answer.reduced_costs[problem.columns["on"]]
+        is_on = (share > 1.0 - SURE) & (reduced <= -settings.sure_cost_per_h)
+        is_off = (share < SURE) & (reduced >= settings.sure_cost_per_h)
+        sure = Choice(choice.least | (is_on & choice.most), choice.most & ~is_off | choice.least)
     small = frame_of(problem, outlook, state, sure, settings)
     is_whole = np.zeros(problem.matrix.shape[1], dtype=np.bool_)
     is_whole[problem.columns["on"]] = True

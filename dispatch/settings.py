@@ -58,6 +58,13 @@ class DispatchSettings:
     gap: float = 0.01
     """Relative gap asked of the unit commitment."""
 
+    sure_cost_per_h: float = 0.0
+    """Reduced cost of an hour on or off from which the relaxation's word on a state is taken as sure [currency/h].
+
+    0 takes it always: fast. On RTS-GMLC, 18-19 April 2020, where wind covers all load for hours, 2000 left 2747 states
+    open instead of 264 and cut the penalised cost from 11.78 to 11.62 million (160 MWh of curtailment), for three times
+    the CPU time."""
+
     commit_horizon_h: int = 48
     """Longest horizon of the day-ahead commitment; a longer outlook is cut [h]."""
 

@@ -57,7 +57,7 @@ def actual(source, start, hours):
 @pytest.fixture(scope="module")
 def morning():
     source = open_grid("rts-gmlc")
-    expected = actual(source, MORNING, 8)
+    expected = actual(source, MORNING, 5)
     begin = unknown_state(source.network, MORNING)
     return source, expected, begin, commit(source.network, expected, begin, DispatchSettings())
 
