@@ -64,10 +64,13 @@ def _read(file: Path, schema: pa.Schema) -> pa.Table:
     """The columns of a schema from a Parquet file; raises `BadInputError` where file or column is missing."""
     if not file.is_file():
         raise BadInputError("a file of the export is missing", file=file, wanted="a Parquet file")
-    names = pq.read_schema(file).names
-    if missing := [name for name in schema.names if name not in names]:
-        raise BadInputError("a column is missing", file=file, got=names, wanted=missing)
-    return pq.read_table(file, columns=schema.names)
+    try:
+        names = pq.read_schema(file).names
+        if missing := [name for name in schema.names if name not in names]:
+            raise BadInputError("a column is missing", file=file, got=names, wanted=missing)
+        return pq.read_table(file, columns=schema.names)
+    except (pa.ArrowInvalid, OSError) as cause:
+        raise BadInputError("a file of the export can't be read", file=file, got=cause, wanted="Parquet") from cause
 
 
 def _check_manifest(out: Path, findings: Findings) -> None:
@@ -75,7 +78,10 @@ def _check_manifest(out: Path, findings: Findings) -> None:
     file = out / "manifest.json"
     if not file.is_file():
         raise BadInputError("no replay's export", file=file, wanted="manifest.json")
-    hashes: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))["files"]
+    try:
+        hashes: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))["files"]
+    except (ValueError, KeyError, TypeError) as cause:
+        raise BadInputError("a manifest", file=file, got=repr(cause), wanted="JSON with `files`") from cause
     for name, wanted in sorted(hashes.items()):
         path = out / name
         got = "no file"

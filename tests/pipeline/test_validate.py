@@ -194,6 +194,14 @@ def test_an_incomplete_export_is_bad_input_and_no_violation(good: Path, tmp_path
             write_manifest(out, {})
         with pytest.raises(BadInputError, match=words):
             validate_export(out)
+    torn = tmp_path / "torn"
+    shutil.copytree(good, torn)
+    (torn / ASSET).write_bytes((good / ASSET).read_bytes()[:500])
+    with pytest.raises(BadInputError, match="can't be read"):
+        validate_export(torn)
+    (torn / "manifest.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(BadInputError, match="a manifest"):
+        validate_export(torn)
     out = _tampered(good, tmp_path / "rows", BUS, lambda table: table.slice(1))
     with pytest.raises(BadInputError, match="each bus once"):
         validate_export(out)
