@@ -18,6 +18,10 @@ STRONG = {"absorption", "curtailed", "load shed", "violations"}
 """Lines that a reader looks for first."""
 
 
+FIRST_SCORE = 3
+"""Column of the first score in `accuracy_rows`, after kind, lead time and n."""
+
+
 def terminal_table(summary: Mapping[str, Any], console: Console) -> None:
     """Print a replay's outcome.
 
@@ -57,8 +61,8 @@ def _cell(label: str, cell: str) -> Text:
 def _print_accuracy(summary: Mapping[str, Any], console: Console) -> None:
     ours = our_row(summary)
     cells = accuracy_rows(ours.get("accuracy") or []) if ours is not None else []
-    if not cells:
-        console.print(Text(f"accuracy of the forecasts: {INSUFFICIENT}", style="dim"))
+    if all(cell == INSUFFICIENT for row in cells for cell in row[FIRST_SCORE:]):
+        console.print(Text(f"accuracy of our forecasts: {INSUFFICIENT} (xiaona forecast --backtest)", style="dim"))
         return
     table = Table(box=box.SIMPLE_HEAD, title="accuracy of our forecasts", title_justify="left", pad_edge=False)
     for column, name in enumerate(accuracy_head()):

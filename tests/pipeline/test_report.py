@@ -380,6 +380,14 @@ def test_the_terminal_shows_rows_side_by_side_and_no_false_zero(made: Made) -> N
     assert "0 %" not in absorption.replace(percent(rows[0]["absorption"]), "")
 
 
+def test_the_terminal_says_once_that_no_accuracy_is_known(made: Made) -> None:
+    items = [{"kind": kind, "lead_block": "D+1", "n": 96} for kind in ("wind", "pv", "load")]
+    console = Console(width=140, file=io.StringIO(), color_system=None)
+    terminal_table({"rows": [made.summary["rows"][0] | {"accuracy": items}]}, console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.count("insufficient data") == 1
+
+
 def test_the_table_of_rows_has_a_cell_for_every_row(made: Made) -> None:
     lines = outcome_lines(made.summary)
     assert {len(line.cells) for line in lines} == {4}
