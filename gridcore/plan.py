@@ -35,7 +35,7 @@ PLAN_SCHEMA = pa.schema(
 """A plan as rows, sorted by issue_time, layer, plan_id, valid_time, asset.
 
 Besides the assets, a DC line has rows (power_mw is its flow) and so has every slack in use: asset `slack/KIND/PLACE`
-(KIND shed, over_generation, reserve_up, reserve_down, line), power_mw its size, cause its reason.
+(KIND shed, over_generation, reserve_up, reserve_down, ramp), power_mw its size, cause its reason.
 """
 
 SETPOINT_SCHEMA = pa.schema(
@@ -106,10 +106,10 @@ class Slack:
     """A shortfall that a plan accepted, named and priced."""
 
     kind: str
-    """shed, over_generation, reserve_up, reserve_down or line."""
+    """shed, over_generation, reserve_up, reserve_down or ramp (a ramp limit that gave way to a forced stop)."""
 
     place: str
-    """Bus, area, reserve product or branch."""
+    """Bus, reserve products joined by `+` (`margin` for forecast uncertainty), or unit."""
 
     valid_time: np.datetime64
     """Period start."""
