@@ -105,6 +105,9 @@ def test_an_export_of_an_export_has_the_same_bytes(example: TableSource, tmp_pat
     again, once = read_grid_directory(tmp_path / "two"), read_grid_directory(tmp_path / "one")
     assert again.data_sha256() == once.data_sha256()
     assert once.network == example.network
+    span = example.first, example.last + timedelta(days=3)
+    assert once.readings(*span).equals(example.readings(*span))
+    assert once.official(*span).equals(example.official(*span))
 
 
 def test_the_tables_of_a_network_are_there_for_those_who_read_parquet(rts: RtsGmlc, tmp_path: Path) -> None:
