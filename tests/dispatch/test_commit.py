@@ -82,7 +82,7 @@ def keeps_times(states, was_on, hours):
         ((30, 30, 120, 150), (50, 50, 0, 0), (True, False), (1.0, 3.0)),
         ((15, 15, 15, 160), (40, 40, 60, 0), (True, True), (9.0, 9.0)),
         # Coal is needed in hour 1 alone, and two hours at least: the hour before is the better one.
-        ((60, 150, 15, 60), (0, 0, 0, 0), (False, True), (8.0, 5.0)),
+        ((15, 150, 12, 60), (0, 0, 0, 0), (False, True), (8.0, 5.0)),
     ],
 )
 def test_the_commitment_is_the_best_of_all(load, wind, on, hours):
