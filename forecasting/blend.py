@@ -12,7 +12,7 @@ Romano, Patterson & Candes (2019), Conformalized Quantile Regression, NeurIPS 32
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -36,6 +36,9 @@ SHRINK_ROWS = 2000
 
 MAX_SHIFT = 0.5
 """Largest calibration shift, share of the 80 % width."""
+
+KNOWN_SHARE = 0.9
+"""Share of a block's values that a member must know to take part in it."""
 
 P10, MEDIAN, P90 = QUANTILES.index(0.1), QUANTILES.index(0.5), QUANTILES.index(0.9)
 
@@ -86,7 +89,11 @@ def fit_blend(members: Mapping[str, Floats], truth: Floats, frame: Frame) -> tup
     result = []
     for index, item in enumerate(fitted):
         nearest = min(known, key=lambda other: (abs(other - index), other), default=None)
-        result.append(item or (default[index] if nearest is None else fitted[nearest]) or default[index])
+        taken = item or (default[index] if nearest is None else fitted[nearest]) or default[index]
+        if item is None:
+            in_block = frame.question.block == index
+            taken = _among(taken, {name: _known_share(value, in_block) for name, value in members.items()})
+        result.append(taken)
     return tuple(result)
 
 
@@ -111,6 +118,23 @@ def combine(members: Mapping[str, Floats], blends: Sequence[BlockBlend], frame: 
     return calibrated(blended, shift)
 
 
+def _known_share(member: Floats, in_block: npt.NDArray[np.bool_]) -> float:
+    """Share of a block's values that a member knows; 1 where the block was not asked for."""
+    values = member[..., MEDIAN].transpose(1, 0, 2)[:, in_block]
+    return float(np.isfinite(values).mean()) if values.size else 1.0
+
+
+def _among(blend: BlockBlend, known_share: Mapping[str, float]) -> BlockBlend:
+    """A neighbour's blend without members that know too little of this block, its rows not counted as ours."""
+    kept = {name: weight for name, weight in blend.weights.items() if known_share.get(name, 1.0) >= KNOWN_SHARE}
+    if not kept:
+        return replace(blend, rows=0)
+    total = sum(kept.values())
+    weights = {name: weight / total if total > 0 else 1 / len(kept) for name, weight in kept.items()}
+    losses = {name: loss for name, loss in blend.pinball.items() if name in weights or name == "blend"}
+    return replace(blend, weights=weights, pinball=losses, rows=0)
+
+
 def calibrated(forecast: Floats, shift: Floats) -> Floats:
     """Each level moved by its shift times the 80 % width, then put in order."""
     width = forecast[..., P90] - forecast[..., P10]
@@ -118,7 +142,9 @@ def calibrated(forecast: Floats, shift: Floats) -> Floats:
 
 
 def _fit_block(members: Mapping[str, Floats], truth: Floats) -> BlockBlend | None:
-    names = [name for name, value in members.items() if len(truth) and np.isfinite(value[:, MEDIAN]).mean() >= 0.9]
+    names = [
+        name for name, value in members.items() if len(truth) and np.isfinite(value[:, MEDIAN]).mean() >= KNOWN_SHARE
+    ]
     if not names:
         return None
     complete = np.all([np.isfinite(members[name][:, MEDIAN]) for name in names], axis=0)

@@ -226,7 +226,7 @@ def _reasons(frame: Frame, model: KindModel, member: str) -> list[list[str]]:
     for issue in range(frame.sun.shape[0]):
         row = []
         for target in range(frame.sun.shape[1]):
-            words = ["no fitted model"] if member == BLEND and not model.boosters else []
+            words = list(model.notes or ("no fitted model",)) if member == BLEND and not model.boosters else []
             if blind[issue, target].any():
                 words.append(f"nothing known for {int(blind[issue, target].sum())} periods, 0 given")
             elif no_official[issue, target].any():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -92,7 +94,18 @@ def test_a_block_without_rows_takes_its_neighbours_weights() -> None:
     mean, truth, asked = sample()
     truth[:, :, 2:] = np.nan
     blends = fit_blend({"good": normal_quantiles(mean, 1.0), "bad": normal_quantiles(mean * 0, 3.0)}, truth, asked)
-    assert blends[1] == blends[0]
+    assert blends[1] == replace(blends[0], rows=0)
+
+
+def test_a_copied_blend_leaves_out_who_never_knows_the_block() -> None:
+    # As with nine days of history: no truth yet for D+2, where the official series never reaches.
+    mean, truth, asked = sample()
+    truth[:, :, 2:] = np.nan
+    members = {name: normal_quantiles(mean, 1.0) for name in ("model", "official")}
+    members["official"][:, :, 2:] = np.nan
+    first, second = fit_blend(members, truth, asked)
+    assert set(first.weights) == {"model", "official"}
+    assert dict(second.weights) == {"model": 1.0}
 
 
 def test_without_any_row_the_unfitted_weights_stand() -> None:

@@ -10,18 +10,21 @@ from scipy.special import ndtri
 
 from forecasting.boosting import FADE_H, anchor, fit_boosters, from_text, predict_levels, to_text
 from forecasting.features import NAMES
-from forecasting.settings import ForecastSettings, Mode
+from forecasting.settings import Mode, TreeSettings
 from gridcore.forecast import QUANTILES
 from gridcore.target import Kind
 from tests.forecasting.test_blend import frame
 from tests.forecasting.world import SMALL
 
+TREES = TreeSettings(trees=120, leaves=4, min_rows_in_leaf=200, feature_share=1.0)
+
 
 def test_normal_errors_give_normal_quantiles() -> None:
     generator = np.random.default_rng(2)
-    rows = generator.normal(size=(4000, len(NAMES)))
+    rows = np.zeros((4000, len(NAMES)))
+    rows[:, :4] = generator.normal(size=(4000, 4))
     residual = generator.normal(size=4000) * np.where(rows[:, 0] > 0, 2.0, 0.5)
-    boosters = fit_boosters(rows, residual, Mode.INTRADAY, ForecastSettings())
+    boosters = fit_boosters(rows, residual, Mode.INTRADAY, replace(SMALL, intraday_trees=TREES))
     result = predict_levels(boosters, SMALL.boosted_levels, rows)
     assert (np.diff(result, axis=1) >= 0).all()
     wide, narrow = result[rows[:, 0] > 0.5].mean(axis=0), result[rows[:, 0] < -0.5].mean(axis=0)
