@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from dispatch.commit import commit, recommit
 from dispatch.economic import EconomicDispatch
 from dispatch.outlook import Outlook, outlook_from
 from dispatch.setpoints import setpoints_of
 from dispatch.settings import DispatchSettings
+from gridcore.asset import Asset
 from gridcore.forecast import Vintage
 from gridcore.network import Network
 from gridcore.plan import Layer, Plan, PlanStatus, plan_from_table
@@ -67,27 +69,29 @@ class Desk:
     basis: bytes | None = None
     last_recommit: datetime | None = None
     _economic: EconomicDispatch = field(init=False)
+    _quick: npt.NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
         """Build the dispatch model once."""
         self._economic = EconomicDispatch(self.network, self.settings)
+        quick = [row for row, asset in enumerate(self.network.assets) if _is_quick(asset, self.settings)]
+        self._quick = np.array(quick, dtype=np.int64)
 
     def decide(self, known: Known, tick: Tick) -> Decision:
         """Forecasts, plans and setpoints of one tick, from what is known and nothing else."""
         periods = periods_between(tick.due + PERIOD, tick.due + PERIOD + HORIZON)
         state = grid_state(known, self.network, tick.due + PERIOD)
-        vintages, plans = [], []
+        now = self.forecaster.issue(known, tick.due, "intraday")
+        vintages, plans = [now], []
         if tick.is_gate or not self.commitments.covers(periods):
-            vintage, plan = self._commit(known, tick, state)
+            vintage, plan = self._commit(known, tick, state, now)
             vintages.append(vintage)
             plans.append(plan)
             self.commitments.add(plan)
-        now = self.forecaster.issue(known, tick.due, "intraday")
-        vintages.append(now)
         outlook = self._outlook(known, now)
         in_force = repaired(self.network, self.commitments.in_force(self.network, periods, tick.due), state)
         plan, basis = self._economic.solve(outlook, state, in_force, self.last_plan, self.basis)
-        if self._wants_quick_units(plan, tick):
+        if self._wants_quick_units(plan, in_force, tick):
             changed = recommit(self.network, outlook, state, in_force, self.settings)
             self.last_recommit = tick.due
             if changed.status is not PlanStatus.HELD:
@@ -126,30 +130,56 @@ class Desk:
         begins, ends = from_numpy(vintage.valid_time[0]), from_numpy(vintage.valid_time[-1]) + PERIOD
         return outlook_from(self.network, vintage, hydro, reserves, known.outages(begins, ends))
 
-    def _commit(self, known: Known, tick: Tick, state: GridState) -> tuple[Vintage, Plan]:
-        """The next day's commitment at the gate, or one from now on where none covers the coming hours."""
-        vintage = self.forecaster.issue(known, tick.due, "day_ahead")
+    def _commit(self, known: Known, tick: Tick, state: GridState, now: Vintage) -> tuple[Vintage, Plan]:
+        """The next day's commitment at the gate, or one from now on where none covers the coming hours.
+
+        Periods that the intraday vintage speaks of are taken from it: one issue time says one thing of a period.
+        """
         midnight = next_midnight(tick.due, self.network.zone)
         until_midnight = periods_between(tick.due + PERIOD, midnight)
-        if len(until_midnight) and tick.is_gate and self.commitments.covers(until_midnight):
+        if len(until_midnight) and self.commitments.covers(until_midnight):
             in_force = self.commitments.in_force(self.network, until_midnight, tick.due)
             state = projected_state(self.network, state, repaired(self.network, in_force, state), midnight)
-        periods = vintage.valid_time[: COMMITMENT_HORIZON // PERIOD]
-        outlook = self._outlook(known, _cut(vintage, len(periods)))
-        return vintage, commit(self.network, outlook, state, self.settings)
+        ahead = self.forecaster.issue(known, tick.due, "day_ahead")
+        overlap = int((ahead.valid_time <= now.valid_time[-1]).sum())
+        whole = ahead if not overlap else _joined(now, _cut(ahead, slice(overlap, None)))
+        outlook = self._outlook(known, _cut(whole, slice(COMMITMENT_HORIZON // PERIOD)))
+        plan = commit(self.network, outlook, state, self.settings)
+        return _cut(ahead, slice(overlap, None)), plan
 
-    def _wants_quick_units(self, plan: Plan, tick: Tick) -> bool:
-        """Quick units are committed anew when load would be shed, and hourly at most for reserve or absorption."""
+    def _wants_quick_units(self, plan: Plan, in_force: Plan, tick: Tick) -> bool:
+        """Quick units are committed anew when load would be shed, hourly at most for reserve or absorption.
+
+        Where nothing but wind and sun is curtailed, it helps only if a quick unit runs that could be switched off.
+        """
         if any(s.kind == "shed" and s.size_mw > SLACK_TOLERANCE_MW for s in plan.slacks):
             return True
         if self.last_recommit is not None and tick.due - self.last_recommit < timedelta(hours=1):
             return False
-        short = any(s.size_mw > SLACK_TOLERANCE_MW for s in plan.slacks)
-        return short or bool((plan.curtailment_mw > SLACK_TOLERANCE_MW).any())
+        if any(s.size_mw > SLACK_TOLERANCE_MW for s in plan.slacks):
+            return True
+        is_curtailed = bool((plan.curtailment_mw > SLACK_TOLERANCE_MW).any())
+        return is_curtailed and bool(in_force.is_on[self._quick].any())
 
 
-def _cut(vintage: Vintage, periods: int) -> Vintage:
-    return Vintage(
-        vintage.issue_time, vintage.valid_time[:periods], vintage.targets, vintage.quantiles,
-        vintage.power_mw[:, :periods], vintage.model_id, vintage.data_cutoff, vintage.fallback_reason,
-    )  # fmt: skip
+def _is_quick(asset: Asset, settings: DispatchSettings) -> bool:
+    limits = asset.commitment
+    return (
+        limits is not None and not limits.must_run and max(limits.min_up_h, limits.min_down_h) <= settings.quick_start_h
+    )
+
+
+def _joined(first: Vintage, then: Vintage) -> Vintage:
+    """Two vintages of one issue time and the same targets, one after the other; the models are the later one's."""
+    rows = [then.target_index[target] for target in first.targets]
+    return replace(
+        first,
+        valid_time=np.concatenate([first.valid_time, then.valid_time]),
+        power_mw=np.concatenate([first.power_mw, then.power_mw[rows]], axis=1),
+        model_id=tuple(then.model_id[row] for row in rows),
+        fallback_reason=tuple(then.fallback_reason[row] for row in rows),
+    )
+
+
+def _cut(vintage: Vintage, periods: slice) -> Vintage:
+    return replace(vintage, valid_time=vintage.valid_time[periods], power_mw=vintage.power_mw[:, periods])

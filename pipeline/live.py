@@ -8,12 +8,11 @@ from typing import Any
 
 from gridcore.clock import AcceleratedClock, Clock, VirtualClock
 from gridcore.timeline import PERIOD
-from ingest.grid_directory import export_grid_tables
 from pipeline import console
 from pipeline.export import write_manifest
 from pipeline.phase import run_phase, tick_count
 from pipeline.provenance import code_sha256, versions
-from pipeline.replay import open_source, replay_key, replay_window, warm_up_phase
+from pipeline.replay import export_grid_as_used, open_source, replay_key, replay_window, warm_up_phase
 from pipeline.row_export import export_row
 from pipeline.rows import prepare, row_phase
 from pipeline.settings import WARM_UP, LiveSettings
@@ -37,7 +36,7 @@ def run_live(settings: LiveSettings) -> dict[str, Any]:
     with console.bars() as bars:
         bars.stage(WARM_UP, tick_count(base))
         run_phase(base, history, on_tick=lambda tick: bars.step(WARM_UP))
-        phase = row_phase(replace(base, start=start, end=end), same.rows[0], directory / "rows")
+        phase = row_phase(replace(base, start=start, end=end, is_last=True), same.rows[0], directory / "rows")
         prepare(base.directory, phase)
         bars.stage(phase.row, tick_count(phase))
         clock: Clock = VirtualClock(start - PERIOD)
@@ -58,7 +57,7 @@ def run_live(settings: LiveSettings) -> dict[str, Any]:
         "versions": versions(),
         "code_sha256": code_sha256(),
     }
-    export_grid_tables(source.network, out / "grid")
+    export_grid_as_used(source, (start, end), out / "grid")
     write_manifest(Path(out), facts)
     console.print_json({**facts, "received": result.received, "dead_letters": result.dead_letters, "out": str(out)})
     return facts

@@ -62,6 +62,11 @@ class Loop:
             self.feed.deliver(tick.due, decision.setpoints)
             self.on_tick(tick)
 
+    def finish(self, end: datetime) -> None:
+        """Let the world run on to the end, so that what the last setpoints did is known too."""
+        self.clock.wait_until(end)
+        self._sense(end)
+
     def _sense(self, due: datetime) -> None:
         with self.stopwatch.stage("sense"):
             while (batch := self.feed.next_until(due)) is not None:

@@ -86,6 +86,9 @@ class Phase:
     seed: int
     """Of fits and solver."""
 
+    is_last: bool = True
+    """Nothing follows on its store; else the next phase takes over at its last tick."""
+
     portfolios: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Named portfolios."""
 
@@ -154,6 +157,8 @@ def run_phase(
             else:
                 todo.append(tick)
         loop.run(todo)
+        if phase.is_last:
+            loop.finish(phase.end)
     finally:
         store.close()
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024

@@ -21,6 +21,7 @@ from gridcore.timeline import PERIOD, PLANT_PERIOD, TIMESTAMP, day_start, to_num
 from ingest.catalogue import open_grid
 from ingest.grid_directory import export_grid_tables
 from ingest.recording import read_recording
+from ingest.table_source import NOTICE
 from pipeline.export import write_manifest, write_table
 from pipeline.phase import Phase, PhaseResult, Recorded, run_phase, tick_count
 from pipeline.provenance import code_sha256, versions
@@ -103,14 +104,21 @@ def replay(settings: ReplaySettings, work: Path, progress: Progress | None = Non
     results = run_rows(phases, out, at_a_time, progress.step)
     stages["rows"] = perf_counter() - began - sum(stages.values())
     progress.stage("check", 0)
-    export_grid_tables(source.network, out / "grid")
-    write_table(source.outages(start, end), out / "grid" / "outages.parquet")
+    export_grid_as_used(source, (start, end), out / "grid")
     summary = _summary(settings, source, (start, end), data_sha256, warm, results)
     write_manifest(out, _manifest(summary))
     _add_violations(summary, out)
     stages["check"] = perf_counter() - began - sum(stages.values())
     summary |= {"wall_seconds": perf_counter() - began, "stage_seconds": _stages(stages, warm, results)}
     return summary, out
+
+
+def export_grid_as_used(source: GridSource, window: tuple[datetime, datetime], directory: Path) -> None:
+    """Write the network, its outages and the words that must travel with the data."""
+    export_grid_tables(source.network, directory)
+    write_table(source.outages(*window), directory / "outages.parquet")
+    if notice := getattr(source, "notice", ""):
+        (directory / NOTICE).write_text(notice, encoding="utf-8")
 
 
 def replay_window(source: GridSource, settings: ReplaySettings) -> tuple[datetime, datetime]:
@@ -148,6 +156,7 @@ def warm_up_phase(
         end=start,
         directory=directory / "base",
         seed=settings.seed,
+        is_last=False,
         portfolios=settings.portfolios,
         holidays=settings.holidays,
         reading_period=getattr(source, "reading_period", PLANT_PERIOD),
@@ -179,7 +188,7 @@ def _check_rows(rows: tuple[str, ...]) -> None:
 
 
 def _scored(base: Phase, start: datetime, end: datetime) -> Phase:
-    return Phase(**{**vars(base), "start": start, "end": end})
+    return Phase(**{**vars(base), "start": start, "end": end, "is_last": True})
 
 
 def _summary(

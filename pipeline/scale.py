@@ -110,6 +110,11 @@ class ScaledSource:
         factor_of |= {load_target(area): self.factors.get("load", 1.0) for area in self.network.areas}
         return _multiplied(self.base.official(start, end), "asset", "power_mw", factor_of)
 
+    @property
+    def notice(self) -> str:
+        """The base's words that must travel with the data."""
+        return str(getattr(self.base, "notice", ""))
+
     def outages(self, start: datetime, end: datetime) -> pa.Table:
         """The base's outages."""
         return self.base.outages(start, end)
