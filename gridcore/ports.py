@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import pyarrow as pa
@@ -117,14 +117,16 @@ class Known(Protocol):
         ...
 
     def readings(self, channels: Sequence[str], start: datetime, end: datetime) -> pa.Table:
-        """Current revision of each (channel, valid_time in [start, end)): columns channel, valid_time, value, quality,
-        revision, available_at; sorted by channel, valid_time.
+        """Current revision of each (channel, valid_time in [start, end)).
+
+        Columns channel, valid_time, value, quality, revision, available_at; sorted by channel, valid_time.
         """
         ...
 
     def official(self, assets: Sequence[str], start: datetime, end: datetime) -> pa.Table:
-        """Newest issue of each (asset, valid_time in [start, end)): columns asset, valid_time, power_mw, issue_time,
-        available_at; sorted by asset, valid_time.
+        """Newest issue of each (asset, valid_time in [start, end)).
+
+        Columns asset, valid_time, power_mw, issue_time, available_at; sorted by asset, valid_time.
         """
         ...
 
@@ -141,7 +143,7 @@ class Known(Protocol):
         ...
 
     def plans(self, layer: str, since: datetime) -> pa.Table:
-        """`PLAN_SCHEMA` rows of plans issued in [since, instant], sorted by issue_time, valid_time, asset."""
+        """`PLAN_SCHEMA` rows of plans issued in [since, instant], by issue_time, plan_id, valid_time, asset."""
         ...
 
     def setpoints(self, since: datetime) -> pa.Table:
@@ -247,6 +249,21 @@ class GridSource(Protocol):
     @property
     def last(self) -> datetime:
         """End of the last period with data."""
+        ...
+
+    @property
+    def reading_period(self) -> timedelta:
+        """Period of a reading."""
+        ...
+
+    @property
+    def official_period(self) -> timedelta:
+        """An official value holds for this long from its valid_time."""
+        ...
+
+    @property
+    def notice(self) -> str:
+        """Words that must travel with a copy of the data; empty where none must."""
         ...
 
     def readings(self, start: datetime, end: datetime) -> pa.Table:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gridcore.errors import BadInputError
+from gridcore.ports import GridSource
 from ingest import rts_gmlc_network
-from ingest.grid_directory import TimedSource, read_grid_directory
+from ingest.grid_directory import read_grid_directory
 from ingest.rts_gmlc import read_rts_gmlc
 
 EXAMPLE = "example-9"
@@ -16,7 +17,7 @@ EXAMPLE = "example-9"
 EXAMPLES = Path(__file__).with_name("examples")
 """Grid directories that ship with the project."""
 
-BUILT_IN: dict[str, Callable[[], TimedSource]] = {
+BUILT_IN: dict[str, Callable[[], GridSource]] = {
     rts_gmlc_network.NAME: read_rts_gmlc,
     EXAMPLE: lambda: read_grid_directory(EXAMPLES / EXAMPLE),
 }
@@ -28,7 +29,7 @@ def grid_names() -> tuple[str, ...]:
     return tuple(sorted(BUILT_IN))
 
 
-def open_grid(name_or_dir: str | Path) -> TimedSource:
+def open_grid(name_or_dir: str | Path) -> GridSource:
     """The grid of a name, or of a directory in the project's own format.
 
     Raises:

@@ -9,11 +9,11 @@ from urllib.parse import unquote, urlsplit
 from gridcore.clock import Clock
 from gridcore.errors import BadInputError
 from gridcore.network import Network
-from gridcore.ports import Feed
+from gridcore.ports import Feed, GridSource
 from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA
 from ingest.catalogue import open_grid
 from ingest.channels import ChannelTable, channels_of
-from ingest.grid_directory import AHEAD, TimedSource
+from ingest.grid_directory import AHEAD
 from ingest.history_columns import reading_columns
 from ingest.history_files import read_whole
 from ingest.json_lines import JsonLinesFeed
@@ -72,7 +72,7 @@ def _path(url: str) -> Path:
     )
 
 
-def _of_source(source: TimedSource, name: str) -> Feed:
+def _of_source(source: GridSource, name: str) -> Feed:
     """The whole history of a grid or a recording."""
     first, last = source.first, source.last
     tables = source.readings(first, last), source.official(first, last + AHEAD), source.outages(first, last + AHEAD)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 from gridcore.errors import BadInputError
 from gridcore.network import Network
@@ -22,25 +21,6 @@ AHEAD = timedelta(days=3)
 """Official forecasts are written this far beyond the last reading: the last days' plans look at them."""
 
 
-class TimedSource(GridSource, Protocol):
-    """A grid source that says how long its values hold."""
-
-    @property
-    def reading_period(self) -> timedelta:
-        """Period of a reading."""
-        ...
-
-    @property
-    def official_period(self) -> timedelta:
-        """An official value holds for this long from its valid_time."""
-        ...
-
-    @property
-    def notice(self) -> str:
-        """Words that must travel with a copy of the data; empty where none must."""
-        ...
-
-
 def read_grid_directory(directory: Path) -> TableSource:
     """The grid of a directory.
 
@@ -53,7 +33,7 @@ def read_grid_directory(directory: Path) -> TableSource:
 
 
 def export_grid(
-    source: TimedSource, directory: Path, start: datetime | None = None, end: datetime | None = None
+    source: GridSource, directory: Path, start: datetime | None = None, end: datetime | None = None
 ) -> dict[str, int]:
     """Write a grid and its history of valid_time in [start, end) in the project's own format.
 
@@ -100,7 +80,7 @@ def export_grid_tables(network: Network, directory: Path) -> None:
         write_parquet([table], directory / f"{name}.parquet", table.schema)
 
 
-def period_facts(source: TimedSource) -> dict[str, object]:
+def period_facts(source: GridSource) -> dict[str, object]:
     """Keys of grid.toml that say how long values hold."""
     minutes = timedelta(minutes=1)
     return {

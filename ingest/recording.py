@@ -10,11 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from gridcore.errors import BadInputError
+from gridcore.ports import GridSource
 from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA, READING_SCHEMA
 from ingest.channels import channels_of
 from ingest.dirt import LEDGER_SCHEMA, Dirt
 from ingest.dirty import dirtied
-from ingest.grid_directory import AHEAD, TimedSource, period_facts
+from ingest.grid_directory import AHEAD, period_facts
 from ingest.grid_write import write_network
 from ingest.history_columns import OFFICIAL_ORDER, READING_ORDER, in_order
 from ingest.history_files import History, write_parquet
@@ -58,7 +59,7 @@ def read_recording(directory: Path) -> RecordingSource:
 
 
 def write_recording(
-    source: TimedSource,
+    source: GridSource,
     start: datetime,
     end: datetime,
     out_dir: Path,
@@ -113,7 +114,7 @@ def write_recording(
     }
 
 
-def _check_stretch(source: TimedSource, start: datetime, end: datetime) -> None:
+def _check_stretch(source: GridSource, start: datetime, end: datetime) -> None:
     """The source has data over the whole recording."""
     if not source.first <= start < end <= source.last:
         wanted = f"within {source.first.isoformat()} to {source.last.isoformat()}"

@@ -117,7 +117,7 @@ def export_grid_as_used(source: GridSource, window: tuple[datetime, datetime], d
     """Write the network, its outages and the words that must travel with the data."""
     export_grid_tables(source.network, directory)
     write_table(source.outages(*window), directory / "outages.parquet")
-    if notice := getattr(source, "notice", ""):
+    if notice := source.notice:
         (directory / NOTICE).write_text(notice, encoding="utf-8")
 
 
@@ -159,7 +159,7 @@ def warm_up_phase(
         is_last=False,
         portfolios=settings.portfolios,
         holidays=settings.holidays,
-        reading_period=getattr(source, "reading_period", PLANT_PERIOD),
+        reading_period=source.reading_period,
         fit_processes=settings.processes or min(2, os.cpu_count() or 1),
     )
     return phase, history

@@ -17,7 +17,6 @@ from gridcore.errors import BadInputError
 from gridcore.network import Network
 from gridcore.ports import GridSource
 from gridcore.target import load_channel, load_target, power_channel
-from gridcore.timeline import PLANT_PERIOD
 
 SCALABLE = ("battery", "vre", "load")
 """What can be scaled: stores of the family `store`; wind, PV and rooftop PV; every area's load."""
@@ -113,7 +112,7 @@ class ScaledSource:
     @property
     def notice(self) -> str:
         """The base's words that must travel with the data."""
-        return str(getattr(self.base, "notice", ""))
+        return self.base.notice
 
     def outages(self, start: datetime, end: datetime) -> pa.Table:
         """The base's outages."""
@@ -122,8 +121,12 @@ class ScaledSource:
     @property
     def reading_period(self) -> timedelta:
         """The base's period of a reading."""
-        period: timedelta = getattr(self.base, "reading_period", PLANT_PERIOD)
-        return period
+        return self.base.reading_period
+
+    @property
+    def official_period(self) -> timedelta:
+        """The base's period of an official value."""
+        return self.base.official_period
 
     def data_sha256(self) -> str:
         """Hash of the base's data and the factors."""

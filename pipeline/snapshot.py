@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gridcore.ports import GridSource
-from gridcore.timeline import PLANT_PERIOD
 from ingest.accept import accept
 from ingest.channels import channels_of
 from ingest.recording_feed import RecordingFeed
@@ -35,7 +34,7 @@ def store_as_of(source: GridSource, instant: datetime, history: timedelta | None
         source.readings(first, min(instant, last)), source.official(first, last), source.outages(first, last),
         source=HISTORY,
     )  # fmt: skip
-    channels = channels_of(source.network, getattr(source, "reading_period", PLANT_PERIOD))
+    channels = channels_of(source.network, source.reading_period)
     with tempfile.TemporaryDirectory(prefix="xiaona-") as directory:
         store = EmbeddedStore(Path(directory) / "store")
         try:

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gridcore.clock import VirtualClock
+from gridcore.ports import GridSource
 from gridcore.timeline import PERIOD
 from ingest.catalogue import open_grid
-from ingest.grid_directory import TimedSource
 from pipeline.loop import Loop
 from pipeline.phase import Phase, Recorded, store_path, wire
 from pipeline.replay import split_at
@@ -29,7 +29,7 @@ HISTORY = timedelta(days=9)
 """Nine days, the history that the issue's January replay has."""
 
 
-def open_small() -> TimedSource:
+def open_small() -> GridSource:
     """The example grid."""
     return open_grid(GRID)
 
