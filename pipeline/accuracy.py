@@ -54,18 +54,19 @@ def _scores(phase: Phase, known: Known, mode: Mode) -> list[dict[str, Any]]:
     others = _baselines(phase, known, mode, issued) if days >= MIN_DAYS else {}
     rows = []
     targets = basic_targets(phase.network)
+    blocks = [block_of(vintage.valid_time, vintage.issue_time, mode, zone) for vintage in issued]
     for kind in dict.fromkeys(target.kind for target in targets):
         group = [target for target in targets if target.kind is kind]
         truth = _truth(known, group, issued)
         size = np.array([target.capacity_mw for target in group])
-        size = np.where(size > 0, size, np.nanmax(np.nan_to_num(truth), axis=(0, 2)))
-        size = np.where(size > 0, size, 1.0)[None, :, None]
-        blocks = np.stack([block_of(v.valid_time, v.issue_time, mode, zone) for v in issued])
-        ours = {"ours": _values(issued, group)} | {name: _values(v, group) for name, v in others.items()}
+        largest = np.max([np.nan_to_num(part).max(axis=1) for part in truth], axis=0)
+        size = np.where(size > 0, size, np.where(largest > 0, largest, 1.0))[:, None]
+        whose = {"ours": issued} | others
         for number, block in enumerate(BLOCKS[mode]):
-            cells = np.broadcast_to((blocks == number)[:, None, :], truth.shape)
-            forecasts = {name: (values / size[..., None])[cells] for name, values in ours.items()}
-            row = accuracy_row(kind.value, block, (truth / size)[cells], forecasts, days, kind not in UNPREDICTED)
+            chosen = [of_vintage == number for of_vintage in blocks]
+            forecasts = {name: _shares(vintages, group, size, chosen) for name, vintages in whose.items()}
+            actual = [(part / size)[:, cells].ravel() for part, cells in zip(truth, chosen, strict=True)]
+            row = accuracy_row(kind.value, block, np.concatenate(actual), forecasts, days, kind not in UNPREDICTED)
             rows.append(row.as_dict())
     return rows
 
@@ -104,13 +105,19 @@ def _baselines(phase: Phase, known: Known, mode: Mode, issued: list[Vintage]) ->
     return {name: forecaster.issue_many(known, instants, mode, name) for name in ("persistence", "official")}
 
 
-def _values(vintages: list[Vintage], group: list[Target]) -> Floats:
-    """Shape (issue times, targets, periods, quantiles) [MW]."""
-    return np.stack([v.power_mw[[v.target_index[target.name] for target in group]] for v in vintages])
+def _shares(vintages: list[Vintage], group: list[Target], size: Floats, chosen: list[npt.NDArray[np.bool_]]) -> Floats:
+    """Forecasts of the chosen periods as shares of size, shape (values, quantiles)."""
+    parts = []
+    for vintage, cells in zip(vintages, chosen, strict=True):
+        rows = [vintage.target_index[target.name] for target in group]
+        # A baseline issued anew speaks of more periods than a vintage that leaves some to the intraday one.
+        power = vintage.power_mw[rows, -len(cells) :] / size[..., None]
+        parts.append(power[:, cells].reshape(-1, power.shape[2]))
+    return np.concatenate(parts)
 
 
-def _truth(known: Known, group: list[Target], issued: list[Vintage]) -> Floats:
-    """What came, NaN where a limit was in force or nothing is known, shape (issue times, targets, periods) [MW]."""
+def _truth(known: Known, group: list[Target], issued: list[Vintage]) -> list[Floats]:
+    """What came, NaN where a limit was in force or nothing is known; of each vintage, shape (targets, periods) [MW]."""
     first = from_numpy(min(v.valid_time[0] for v in issued))
     last = from_numpy(max(v.valid_time[-1] for v in issued)) + PERIOD
     channels = [target.channel for target in group]
@@ -119,5 +126,5 @@ def _truth(known: Known, group: list[Target], issued: list[Vintage]) -> Floats:
         limits = [limit_channel(target.name) for target in group]
         limited = to_matrix(known.readings(limits, first, last), limits, first, last, PERIOD)
         values[np.isfinite(limited)] = np.nan
-    columns = np.stack([((v.valid_time - to_numpy(first)) // np.timedelta64(PERIOD)).astype(np.int64) for v in issued])
-    return values[:, columns].transpose(1, 0, 2)
+    step, begins = np.timedelta64(PERIOD), to_numpy(first)
+    return [values[:, ((vintage.valid_time - begins) // step).astype(np.int64)] for vintage in issued]
