@@ -19,7 +19,7 @@ from gridcore.forecast import QUANTILES
 from gridcore.target import Kind
 
 FADE_H = 4.0
-"""Time in which the anchor forgets what telemetry says [h]; the trees correct what is left (2 to 6 h differ by 2 %)."""
+"""Time in which the anchor forgets what telemetry says [h]; the trees correct what is left (2 to 6 h differ by 3 %)."""
 
 Floats = npt.NDArray[np.float64]
 

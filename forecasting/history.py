@@ -16,12 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from forecasting.censoring import bridge, is_censored
+from forecasting.censoring import FADE_H, bridge, is_censored
 from forecasting.settings import CELL, CELLS_PER_SLOT, SLOT
-from gridcore.asset import CURTAILABLE
 from gridcore.ports import Known
 from gridcore.reading import to_matrix
-from gridcore.target import KIND_OF, Target, limit_channel
+from gridcore.target import Target, limit_channel
 from gridcore.timeline import PLANT_PERIOD, Instants, from_numpy, to_numpy
 
 DAY = np.timedelta64(86_400_000_000, "us")
@@ -29,9 +28,6 @@ DAY = np.timedelta64(86_400_000_000, "us")
 
 NEVER = 2**62
 """`available_at` of what is not there [us since 1970]; a power of two, so that it survives a trip through floats."""
-
-LIMITED_KINDS = frozenset(KIND_OF[technology] for technology in CURTAILABLE)
-"""Kinds whose assets can be under a curtailment limit."""
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -127,12 +123,11 @@ def read_history(known: Known, targets: Sequence[Target], start: datetime, end: 
         newest = np.where(np.isfinite(layer), layer, newest)
     power, power_at = _telemetry(known, targets, span)
     censored = np.zeros(power.shape, dtype=bool)
-    capacity = np.array([target.capacity_mw for target in targets])
-    if targets and targets[0].kind in LIMITED_KINDS:
-        limit = _limits(known, names, span)
-        censored = is_censored(power, limit, capacity)
-    held = np.repeat(newest, CELLS_PER_SLOT, axis=1)
-    cells = bridge(power, censored, held, capacity)
+    cells = power
+    if targets and (fade_h := FADE_H.get(targets[0].kind)) is not None:
+        capacity = np.array([target.capacity_mw for target in targets])
+        censored = is_censored(power, _limits(known, names, span), capacity)
+        cells = bridge(power, censored, np.repeat(newest, CELLS_PER_SLOT, axis=1), capacity, fade_h)
     truth = _truth(power, censored)
     return History(first, cells, power_at, truth, official, official_at, is_hourly)
 
