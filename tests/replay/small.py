@@ -82,12 +82,14 @@ def same_bits(left: dict[str, pa.Table], right: dict[str, pa.Table], directory: 
     return True
 
 
-def run_until(phase: Phase, history: Recorded, until: datetime, change: Callable[[Loop], None] | None = None) -> None:
+def run_until(
+    phase: Phase, history: Recorded | None, until: datetime, change: Callable[[Loop], None] | None = None
+) -> None:
     """Run a phase's ticks up to an instant.
 
     Args:
         phase: The phase.
-        history: What arrived before it.
+        history: What arrived before it; None where the store has it.
         until: No tick later than this is run.
         change: Rewires the loop before it runs.
     """

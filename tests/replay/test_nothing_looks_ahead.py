@@ -8,18 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
-from forecasting.kind_model import model_name
-from forecasting.settings import Mode
-from gridcore.ports import Batch, Known, RegisteredModel
-from gridcore.target import Kind
-from gridcore.timeline import PERIOD, TIMESTAMP, to_numpy
+from gridcore.ports import Batch, Known
+from gridcore.timeline import PERIOD
 from pipeline.loop import Loop
 from pipeline.phase import Phase, Recorded
 from storage.embedded import EmbeddedStore, fork
+from tests.replay.perturb import arriving_after, later_models, perturbed
 from tests.replay.small import decisions, phase_of, run_until, same_bits, whole
 
 START = datetime(2025, 3, 30, 4, 30, tzinfo=UTC)
@@ -30,29 +26,6 @@ LEAK = timedelta(hours=2)
 """How far a store without its lock looks ahead."""
 
 INSTANTS = 20
-
-
-def after(table: pa.Table, instant: datetime) -> np.ndarray:
-    return np.asarray(pc.greater(table.column("available_at"), pa.scalar(to_numpy(instant)).cast(TIMESTAMP)))
-
-
-def changed(table: pa.Table, column: str, instant: datetime, draw: np.random.Generator) -> pa.Table:
-    values = table.column(column).to_numpy().copy()
-    later = after(table, instant)
-    values[later] *= draw.uniform(0.3, 0.9, int(later.sum()))
-    return table.set_column(table.schema.get_field_index(column), column, pa.array(values))
-
-
-def perturbed(recorded: Recorded, instant: datetime, seed: int) -> Recorded:
-    """Other readings, official values and outages wherever they arrive after an instant."""
-    draw = np.random.default_rng(seed)
-    readings = changed(recorded.readings, "value", instant, draw)
-    official = changed(recorded.official, "power_mw", instant, draw)
-    begins, reported = to_numpy(instant - timedelta(hours=1)), to_numpy(instant + timedelta(seconds=1))
-    unit = {"available_at": [reported], "asset": ["Birkau-GT2"], "from": [begins], "until": [to_numpy(END)]}
-    schema = recorded.outages.schema
-    late = pa.table({n: pa.array(unit[n], pa.timestamp("us") if n != "asset" else pa.string()) for n in schema.names})
-    return Recorded(readings, official, pa.concat_tables([recorded.outages, late.cast(schema)]))
 
 
 @pytest.fixture(scope="module")
@@ -89,18 +62,12 @@ def continued(warm: tuple[Phase, Recorded], directory: Path, until: datetime, **
     return directory
 
 
-def later_models(instant: datetime) -> list[RegisteredModel]:
-    """Fits of an instant after t, whose payload no reader could use."""
-    names = [model_name(kind, mode) for kind in Kind for mode in Mode]
-    return [RegisteredModel(name, instant + timedelta(seconds=1), f"{name}-later", b"not a model") for name in names]
-
-
 @pytest.mark.parametrize("number", range(INSTANTS))
 def test_later_arrivals_leave_earlier_decisions_alone(number, recorded, warm, base, tmp_path):
     draw = np.random.default_rng(number)
     instant = START + timedelta(seconds=int(draw.integers(0, int((END - START).total_seconds()) - 900)))
-    other = perturbed(recorded, instant, number)
-    world = Recorded(*(t.filter(pa.array(after(t, START - PERIOD))) for t in vars(other).values()))
+    other = perturbed(recorded, warm[0].network, instant, number)
+    world = arriving_after(other, START - PERIOD)
     models = later_models(instant)
     run = continued(warm, tmp_path / "run", instant, world=world, truth=other.readings, models=models)
     assert same_bits(decisions(base, instant), decisions(run, instant), tmp_path)
@@ -141,8 +108,8 @@ def test_the_store_alone_keeps_the_future_out(warm, base, tmp_path):
 
 def test_the_leak_test_fails_when_the_lock_is_taken_off(recorded, warm, tmp_path):
     instant = START + timedelta(hours=2)
-    other = perturbed(recorded, instant, 7)
-    world = Recorded(*(t.filter(pa.array(after(t, START - PERIOD))) for t in vars(other).values()))
+    other = perturbed(recorded, warm[0].network, instant, 7)
+    world = arriving_after(other, START - PERIOD)
     unlocked = continued(warm, tmp_path / "a", instant, change=take_the_lock_off)
     leaked = continued(warm, tmp_path / "b", instant, change=take_the_lock_off, world=world, truth=other.readings)
     assert not same_bits(decisions(unlocked, instant), decisions(leaked, instant), tmp_path)

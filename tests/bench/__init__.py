@@ -1,0 +1,1 @@
+"""Benchmarks and long studies: `make bench-NAME` writes build/bench/NAME.json and prints the same as a table."""
