@@ -10,6 +10,9 @@ from gridcore.network import Network
 from gridcore.plan import SETPOINT_SCHEMA, Plan
 from gridcore.timeline import TIMESTAMP, to_numpy
 
+DUST_MW = 0.01
+"""Curtailment below this is the solver's tolerance and limits nobody [MW]."""
+
 
 def setpoints_of(plan: Plan, network: Network, periods: int = 1) -> pa.Table:
     """Rows of `SETPOINT_SCHEMA`: the first periods of a plan, as each asset is told them.
@@ -37,7 +40,7 @@ def setpoints_of(plan: Plan, network: Network, periods: int = 1) -> pa.Table:
     capacity = np.array([power for _, _, power, _ in told])[:, None]
     periods = min(periods, len(plan.valid_time))
     power = plan.power_mw[rows, :periods]
-    power = np.where(is_limit & (plan.curtailment_mw[rows, :periods] <= 0.0), capacity, power)
+    power = np.where(is_limit & (plan.curtailment_mw[rows, :periods] <= DUST_MW), capacity, power)
     count = power.size
     starts = np.tile(plan.valid_time[:periods].astype("datetime64[us]"), len(told))
     ends = starts + np.timedelta64(plan.resolution)

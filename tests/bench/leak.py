@@ -1,4 +1,4 @@
-"""`make bench-leak`: the leak test on the RTS-GMLC grid, at random instants of a day, on models that were really fitted.
+"""`make bench-leak`: the leak test on the RTS-GMLC grid, at random instants of a day, on models really fitted.
 
 Usage: python -m tests.bench.leak [--grid G] [--start D] [--hours N] [--instants N] [--processes N]
 """
