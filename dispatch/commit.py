@@ -163,7 +163,7 @@ def _search(
     is_whole[problem.columns["on"]] = True
     is_whole[problem.columns["start"]] = True
     mixed = with_lines(problem, small, topology, relaxed.pairs, is_whole)
-    answer = solve(mixed, settings, gap=settings.gap / 4, nodes=settings.mip_nodes, deadline_s=settings.deadline_s)
+    answer = solve(mixed, settings, gap=settings.gap / 2, nodes=settings.mip_nodes, deadline_s=settings.deadline_s)
     work |= {"mip_iterations": float(answer.iterations), "nodes": float(answer.nodes)}
     work |= {"line_rows": float(len(relaxed.pairs)), "free_states": float((sure.most & ~sure.least).sum())}
     on = answer.values[problem.columns["on"]] > 0.5 if answer.is_feasible else share > 0.5
