@@ -3,7 +3,7 @@
 The order "serve load, absorb renewables, then cost" is had by prices that dominate each other. Serving load is worth
 `voll_per_mwh`; required reserve comes next, since it is what keeps load served; then absorption; then fuel. A price
 dominates where it exceeds the next one times the largest ratio in which the network trades one for the other; the test
-`test_prices_give_the_lexicographic_order` compares them with a true two-pass solve.
+`test_prices_give_the_lexicographic_order` compares them with prices far higher still.
 """
 
 from __future__ import annotations
