@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from rich.table import Table
@@ -14,11 +15,11 @@ from gridcore.errors import BadInputError
 from gridcore.forecast import Vintage
 from gridcore.ports import GridSource
 from gridcore.target import basic_targets, sum_targets
-from gridcore.timeline import PERIOD, at_local_time, from_numpy
+from gridcore.timeline import PERIOD, at_local_time, from_numpy, to_numpy
 from pipeline import console
 from pipeline.export import write_table
 from pipeline.forecasters import RowForecaster, forecast_settings
-from pipeline.schedule import GATE_HOUR
+from pipeline.schedule import GATE_HOUR, next_midnight
 from pipeline.snapshot import store_as_of
 
 SHOWN_QUANTILES = (0.1, 0.5, 0.9)
@@ -52,7 +53,9 @@ def show_forecast(source: GridSource, day: date, out: Path | None, as_json: bool
         console.errors.print(f"forecast: {out}", highlight=False)
     if as_json:
         members = [row for model in models for row in describe(model)]
-        console.print_json({"issue_time": issue_time.isoformat(), "system": _hours(vintage), "models": members})
+        console.print_json(
+            {"issue_time": issue_time.isoformat(), "system": _hours(vintage, source.network.zone), "models": members}
+        )
     else:
         _show(vintage, source)
 
@@ -64,13 +67,15 @@ def check_covered(source: GridSource, instant: datetime) -> None:
         raise BadInputError("a day without data", instant=instant.isoformat(), got="no readings", wanted=wanted)
 
 
-def _hours(vintage: Vintage) -> list[dict[str, Any]]:
-    """System sums of the first day, hour by hour, at `SHOWN_QUANTILES` [MW]."""
+def _hours(vintage: Vintage, zone: ZoneInfo) -> list[dict[str, Any]]:
+    """System sums of the first local day, hour by hour, at `SHOWN_QUANTILES` [MW]."""
+    first = from_numpy(vintage.valid_time[0])
+    periods = int((vintage.valid_time < to_numpy(next_midnight(first, zone))).sum())
     per_hour = timedelta(hours=1) // PERIOD
     rows = []
     for name in (target for target in vintage.targets if target.startswith("system/")):
         values = {f"P{round(q * 100)}": vintage.level(name, q) for q in SHOWN_QUANTILES}
-        for hour in range(min(24, len(vintage.valid_time) // per_hour)):
+        for hour in range(periods // per_hour):
             cells = slice(hour * per_hour, (hour + 1) * per_hour)
             means = {level: float(np.mean(power[cells])) for level, power in values.items()}
             valid = from_numpy(vintage.valid_time[hour * per_hour]).isoformat()
@@ -79,7 +84,7 @@ def _hours(vintage: Vintage) -> list[dict[str, Any]]:
 
 
 def _show(vintage: Vintage, source: GridSource) -> None:
-    rows = _hours(vintage)
+    rows = _hours(vintage, source.network.zone)
     names = list(dict.fromkeys(row["target"] for row in rows))
     table = Table(
         title=f"{source.network.name}: forecast issued {vintage.issue_time.isoformat()}, P10 / P50 / P90 in MW"
