@@ -17,6 +17,9 @@ from dispatch.solver import BASIC, Answer, Basis, Problem, solve
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+ROUNDS_ONE_BY_ONE = 4
+"""Rounds that close single directions; then every battery and period gets one, as more would only move the burning."""
+
 BOTH_WAYS_MW = 1e-6
 """Charging and discharging at once, both above this, is not a plan."""
 
@@ -73,9 +76,9 @@ def solve_lazily(
             return LazyAnswer(answer, pairs, np.zeros((len(topology.limits_mw), problem.periods)), iterations, rounds)
         flows = topology.flows(answer.values[problem.columns["injection"]])
         new = violated(topology, flows, pairs)
-        both = _both_ways(problem, answer.values)
+        both = _both_ways(problem, answer.values, in_all=rounds >= ROUNDS_ONE_BY_ONE)
         if rounds > settings.line_rounds or not (len(new) or len(both)):
-            if len(new):
+            if len(new) or len(both):
                 answer = replace(answer, is_optimal=False, reason="rounds of adding line limits")
             return LazyAnswer(answer, pairs, flows, iterations, rounds)
         pairs = np.concatenate([pairs, new])
@@ -102,13 +105,20 @@ def with_lines(
     return Problem(matrix, problem.cost, frame.lower, frame.upper, row_lower, row_upper, is_whole, frame.offset)
 
 
-def _both_ways(problem: Compiled, values: Floats) -> Ints:
+def _both_ways(problem: Compiled, values: Floats, *, in_all: bool) -> Ints:
     """Columns to close where a battery charges and discharges at once: the smaller of the two keeps nothing.
 
     A linear problem burns surplus energy in a battery's losses when curtailment is dear; a battery can't.
+
+    Args:
+        problem: The compiled problem.
+        values: The answer's columns.
+        in_all: Where any does so, close a direction of every battery in every period.
     """
     discharge = problem.columns["discharge"]
     charge = problem.columns["charge"][: len(discharge)]
     both = (values[charge] > BOTH_WAYS_MW) & (values[discharge] > BOTH_WAYS_MW)
     is_charging = values[charge] >= values[discharge]
+    if in_all and both.any():
+        both = np.ones_like(both)
     return np.concatenate([discharge[both & is_charging], charge[both & ~is_charging]])

@@ -85,7 +85,8 @@ def run(command: Callable[[], Any]) -> int:
     """
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        command()
+        # Outside its standalone mode typer returns the code of an `Exit` instead of raising it.
+        code = command()
     except GridError as error:
         errors.print(f"[bold red]error[/]: {error}", highlight=False, soft_wrap=True)
         return error.exit_code
@@ -96,7 +97,7 @@ def run(command: Callable[[], Any]) -> int:
         return end.exit_code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _interrupt(_signum: int, _frame: FrameType | None) -> None:

@@ -22,10 +22,10 @@ from gridcore.network import Network
 from gridcore.plan import Layer, Plan, PlanStatus, plan_from_table
 from gridcore.ports import Decision, Known, RegisteredModel
 from gridcore.state import GridState
-from gridcore.timeline import PERIOD, from_numpy, periods_between
+from gridcore.timeline import PERIOD, Instants, at_local_time, from_numpy, local_day, periods_between
 from pipeline.commitment import Commitments, repaired
 from pipeline.exogenous import fixed_hydro, reserve_requirements
-from pipeline.schedule import Tick, next_midnight
+from pipeline.schedule import GATE_HOUR, Tick, next_midnight
 from pipeline.state import grid_state, projected_state
 
 HORIZON = timedelta(hours=4)
@@ -137,15 +137,31 @@ class Desk:
         """
         midnight = next_midnight(tick.due, self.network.zone)
         until_midnight = periods_between(tick.due + PERIOD, midnight)
-        if len(until_midnight) and self.commitments.covers(until_midnight):
+        if self._is_covered(until_midnight):
             in_force = self.commitments.in_force(self.network, until_midnight, tick.due)
             state = projected_state(self.network, state, repaired(self.network, in_force, state), midnight)
-        ahead = self.forecaster.issue(known, tick.due, "day_ahead")
+        ahead = self._ahead(known, tick, now)
         overlap = int((ahead.valid_time <= now.valid_time[-1]).sum())
         whole = ahead if not overlap else _joined(now, _cut(ahead, slice(overlap, None)))
         outlook = self._outlook(known, _cut(whole, slice(COMMITMENT_HORIZON // PERIOD)))
         plan = commit(self.network, outlook, state, self.settings)
         return _cut(ahead, slice(overlap, None)), plan
+
+    def _is_covered(self, periods: Instants) -> bool:
+        return len(periods) > 0 and self.commitments.covers(periods)
+
+    def _ahead(self, known: Known, tick: Tick, now: Vintage) -> Vintage:
+        """The day-ahead vintage; where it leaves hours open before midnight, the one of yesterday's gate, made now.
+
+        A loop that starts in the middle of a day has no other word on the evening.
+        """
+        ahead = self.forecaster.issue(known, tick.due, "day_ahead")
+        follows = bool(ahead.valid_time[0] <= now.valid_time[-1] + np.timedelta64(PERIOD))
+        if follows or self._is_covered(periods_between(tick.due + PERIOD, next_midnight(tick.due, self.network.zone))):
+            return ahead
+        zone = self.network.zone
+        gate = at_local_time(local_day(tick.due, zone) - timedelta(days=1), GATE_HOUR, zone)
+        return replace(self.forecaster.issue(known, gate, "day_ahead"), issue_time=tick.due)
 
     def _wants_quick_units(self, plan: Plan, in_force: Plan, tick: Tick) -> bool:
         """Quick units are committed anew when load would be shed, hourly at most for reserve or absorption.
