@@ -22,7 +22,7 @@ from gridcore.plan import SETPOINT_SCHEMA
 from gridcore.ports import Batch, Feed
 from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA, READING_SCHEMA
 from gridcore.target import power_channel
-from gridcore.timeline import PERIOD, PLANT_PERIOD, TIMESTAMP, to_numpy
+from gridcore.timeline import PERIOD, PLANT_PERIOD, TIMESTAMP, floor_to, to_numpy
 from pipeline.plant import Plant
 from pipeline.realised_log import RealisedLog
 
@@ -118,12 +118,26 @@ class ClosedLoopFeed:
             step = self._plant.step(self._setpoints)
             for name, table in step.tables.items():
                 tables[name].append(table)
-            self._pending.append((self._steps, step.telemetry))
+            self._pending.append((self._steps, self._on_time(step.telemetry)))
             self._steps += 1
         if tables["asset"]:
             whole = {name: pa.concat_tables(parts) for name, parts in tables.items()}
             self._log.append(due, whole)
             self._remember(whole["asset"])
+
+    def _on_time(self, telemetry: pa.Table) -> pa.Table:
+        """The plant's readings, none before the recorded reading that drove it is there.
+
+        On a grid recorded every 15 min, an output of 5 min would else tell what the running quarter of an hour is like.
+        """
+        if self._steps_a_reading == 1:
+            return telemetry
+        valid = telemetry.column("valid_time").to_numpy().astype("datetime64[us]")
+        period = self._steps_a_reading * PLANT_PERIOD
+        ends = floor_to(valid, period) + np.timedelta64(period)
+        arrives = ends + np.timedelta64(timedelta(seconds=self._network.telemetry_latency_s))
+        column = READING_SCHEMA.get_field_index("available_at")
+        return telemetry.set_column(column, "available_at", pa.array(arrives).cast(TIMESTAMP))
 
     def _remember(self, realised: pa.Table) -> None:
         """Keep what was curtailed, by channel and period start in microseconds."""
