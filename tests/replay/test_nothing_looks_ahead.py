@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gridcore.ports import Batch, Known
+from gridcore.ports import Batch
 from gridcore.timeline import PERIOD
+from ingest.recording_feed import RecordingFeed
 from pipeline.loop import Loop
 from pipeline.phase import Phase, Recorded
 from storage.embedded import EmbeddedStore, fork
@@ -74,35 +75,43 @@ def test_later_arrivals_leave_earlier_decisions_alone(number, recorded, warm, ba
 
 
 class Leaky:
-    """A feed that delivers what is still to come, or a store that shows it."""
+    """A feed that delivers what is still to come, a store that shows it, or what such a store shows."""
 
-    def __init__(self, inner: object, ahead: timedelta) -> None:
-        self._inner, self._ahead = inner, ahead
+    def __init__(self, inner: object, instant: datetime | None = None) -> None:
+        self._inner, self._instant = inner, instant
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._inner, name)
 
+    @property
+    def instant(self) -> datetime | None:
+        return self._instant
+
     def next_until(self, due: datetime) -> Batch | None:
-        return self._inner.next_until(due + self._ahead)  # type: ignore[attr-defined,no-any-return]
+        return self._inner.next_until(due + LEAK)  # type: ignore[attr-defined,no-any-return]
 
-    def known_at(self, instant: datetime) -> Known:
-        return self._inner.known_at(instant + self._ahead)  # type: ignore[attr-defined,no-any-return]
-
-
-def deliver_early(loop: Loop) -> None:
-    feed = loop.feed
-    feed._recorded = [Leaky(inner, LEAK) for inner in feed._recorded]  # type: ignore[attr-defined]
+    def known_at(self, instant: datetime) -> object:
+        return Leaky(self._inner.known_at(instant + LEAK), instant)  # type: ignore[attr-defined]
 
 
-def take_the_lock_off(loop: Loop) -> None:
-    deliver_early(loop)
-    loop.store = Leaky(loop.store, LEAK)  # type: ignore[assignment]
+def deliver_early(loop: Loop, world: Recorded) -> None:
+    """Official series and outages come two hours too early; readings can't, as the plant has not flowed yet."""
+    none = Recorded(world.readings.slice(0, 0), world.official.slice(0, 0), world.outages.slice(0, 0))
+    readings = RecordingFeed(world.readings, none.official, none.outages, source="readings")
+    given = RecordingFeed(none.readings, world.official, world.outages, source="given")
+    loop.feed._recorded = [readings, Leaky(given)]  # type: ignore[attr-defined]
+
+
+def take_the_lock_off(loop: Loop, world: Recorded) -> None:
+    deliver_early(loop, world)
+    loop.store = Leaky(loop.store)  # type: ignore[assignment]
 
 
 def test_the_store_alone_keeps_the_future_out(warm, base, tmp_path):
     """A feed that delivers two hours too early changes nothing: `known_at` is the lock."""
     instant = START + timedelta(hours=2)
-    run = continued(warm, tmp_path / "run", instant, change=deliver_early)
+    world = warm[0].world
+    run = continued(warm, tmp_path / "run", instant, change=lambda loop: deliver_early(loop, world))
     assert same_bits(decisions(base, instant), decisions(run, instant), tmp_path)
 
 
@@ -110,6 +119,10 @@ def test_the_leak_test_fails_when_the_lock_is_taken_off(recorded, warm, tmp_path
     instant = START + timedelta(hours=2)
     other = perturbed(recorded, warm[0].network, instant, 7)
     world = arriving_after(other, START - PERIOD)
-    unlocked = continued(warm, tmp_path / "a", instant, change=take_the_lock_off)
-    leaked = continued(warm, tmp_path / "b", instant, change=take_the_lock_off, world=world, truth=other.readings)
+    before, after = warm[0].world, world
+    unlocked = continued(warm, tmp_path / "a", instant, change=lambda loop: take_the_lock_off(loop, before))
+    leaked = continued(
+        warm, tmp_path / "b", instant, change=lambda loop: take_the_lock_off(loop, after), world=after,
+        truth=other.readings,
+    )  # fmt: skip
     assert not same_bits(decisions(unlocked, instant), decisions(leaked, instant), tmp_path)
