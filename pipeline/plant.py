@@ -136,8 +136,8 @@ class Plant:
             soc_mwh=energy_after(columns, self._state.soc_mwh, power, available),
             is_on=moves.is_on,
             load_mw=reach.load_mw,
-            shed_mw=balance.shed_mw,
-            over_generation_mw=balance.over_generation_mw,
+            shed_mw=_without_rounding(balance.shed_mw),
+            over_generation_mw=_without_rounding(balance.over_generation_mw),
             flow_mw=balance.flow_mw,
         )
 
@@ -193,3 +193,8 @@ class Plant:
             refused=refused,
             is_free=False,
         )
+
+
+def _without_rounding(slack_mw: Floats) -> Floats:
+    """A slack below what arithmetic leaves is none."""
+    return np.where(slack_mw > ROUNDING_MW, slack_mw, 0.0)
