@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from ingest.recording import write_recording
 
 from gridcore.errors import BadInputError, StoreDamagedError
 from gridcore.timeline import day_start
 from ingest.catalogue import open_grid
+from ingest.recording import write_recording
 from pipeline import console
 from pipeline.settings import read_live_settings
 from storage import maintenance

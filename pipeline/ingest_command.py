@@ -7,12 +7,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ingest.files import open_feed
 from rich.table import Table
 
 from gridcore.clock import SystemClock
 from gridcore.ports import Counts
 from ingest.accept import accept
+from ingest.files import open_feed
 from pipeline import console
 from storage.embedded import EmbeddedStore
 
