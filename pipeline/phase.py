@@ -98,9 +98,6 @@ class Phase:
     reading_period: timedelta = PLANT_PERIOD
     """Period of a recorded reading."""
 
-    fit_processes: int = 1
-    """Processes that fit models side by side."""
-
 
 @dataclass
 class PhaseResult:
@@ -150,13 +147,13 @@ def run_phase(
     try:
         loop, resumed_at = wire(phase, store, history, clock or VirtualClock(phase.origin - PERIOD))
         loop.on_tick = on_tick
-        todo = []
+        left = []
         for tick in ticks(phase.start, phase.end, phase.network.zone, phase.origin):
             if resumed_at is not None and tick.due <= resumed_at:
                 on_tick(tick)
             else:
-                todo.append(tick)
-        loop.run(todo)
+                left.append(tick)
+        loop.run(left)
         if phase.is_last:
             loop.finish(phase.end)
     finally:

@@ -160,7 +160,6 @@ def warm_up_phase(
         portfolios=settings.portfolios,
         holidays=settings.holidays,
         reading_period=source.reading_period,
-        fit_processes=settings.processes or min(2, os.cpu_count() or 1),
     )
     return phase, history
 

@@ -46,7 +46,7 @@ class ReplaySettings(BaseSettings):
     """What-if factors, e.g. `battery=10,vre=2`."""
 
     holidays: str = ""
-    """Country code for load's holidays; empty for the grid's own."""
+    """Country code for load's holidays; empty for the default of `forecasting.settings`, the United States."""
 
     portfolios: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Named portfolios: forecast target names of each."""
