@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -136,6 +137,9 @@ class Network:
     source: str = ""
     """Where the data come from, with licence."""
 
+    country: str = ""
+    """Country whose public holidays the load follows, ISO 3166-1 alpha-2 such as `DE`; empty where unknown."""
+
     telemetry_latency_s: float = 60.0
     """Declared delay between a reading's period end and its arrival, where the history states none [s]."""
 
@@ -208,6 +212,9 @@ def check(network: Network) -> None:
             raise BadInputError("a branch reactance", asset=branch.name, got=got, wanted="x not 0, ratio above 0")
     for asset in network.assets:
         _check_asset(asset, known)
+    if network.country and not re.fullmatch("[A-Z]{2}", network.country):
+        wanted = "two capital letters (ISO 3166-1 alpha-2), or nothing"
+        raise BadInputError("a country", asset=network.name, got=network.country, wanted=wanted)
     _check_shares(network)
     _check_one_island(network)
 

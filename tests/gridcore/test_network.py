@@ -38,6 +38,7 @@ def test_bus_shares_turn_area_load_into_bus_load():
         ({"branches": (BRANCHES[0], replace(BRANCHES[1], limit_mw=0.0))}, ["limit", "asset B"]),
         ({"branches": BRANCHES[:1]}, ["islands", "1 of 3 buses", "asset 3"]),
         ({"branches": BRANCHES[:1], "dc_lines": (DcLine("D", "2", "3", 10.0),)}, ["islands"]),
+        ({"country": "Germany"}, ["country", "Germany", "ISO 3166-1"]),
         ({"buses": (replace(BUSES[0], load_share=0.5), *BUSES[1:])}, ["shares", "asset north", "1.25"]),
     ],
 )
