@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from gridcore.asset import Asset, Technology
 from gridcore.errors import BadInputError
+from gridcore.reading import OfficialValue
 from gridcore.timeline import time_zone
 
 
@@ -139,6 +140,9 @@ class Network:
 
     country: str = ""
     """Country whose public holidays the load follows, ISO 3166-1 alpha-2 such as `DE`; empty where unknown."""
+
+    official_hydro: OfficialValue = OfficialValue.MEAN
+    """What the official values of hydro units say of their periods."""
 
     telemetry_latency_s: float = 60.0
     """Declared delay between a reading's period end and its arrival, where the history states none [s]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import IntFlag
+from enum import IntFlag, StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,16 @@ OUTAGE_SCHEMA = pa.schema(
     [("available_at", TIMESTAMP), ("asset", pa.string()), ("from", TIMESTAMP), ("until", TIMESTAMP)]
 )
 """An asset or branch out of service in [from, until)."""
+
+
+class OfficialValue(StrEnum):
+    """What a value of an official series says of its period; a property of the series, declared by its grid."""
+
+    MEAN = "mean"
+    """The mean power over the period."""
+
+    RAMP = "ramp"
+    """The power reached at the period's end, on a straight line from the value of the period before."""
 
 
 class Quality(IntFlag):

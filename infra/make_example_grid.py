@@ -88,6 +88,7 @@ def network() -> Network:
         reserves=(ReserveProduct("Spinning", "up", 900.0, tuple(PLACES), ("thermal",)),),
         currency="EUR",
         source="example-9, made by infra/make_example_grid.py from seed 20250330; no one's data (Apache-2.0)",
+        country="DE",
         telemetry_latency_s=90.0,
     )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 from gridcore.asset import Asset, Commitment, HeatRate, StartUp, Store, Technology
 from gridcore.errors import BadInputError
 from gridcore.network import Branch, Bus, DcLine, Network, ReserveProduct
+from gridcore.reading import OfficialValue
 from gridcore.timeline import time_zone
 from ingest.csv_rows import Row, read_rows
 from ingest.grid_write import COLUMNS, OPTIONAL_FILES, SEPARATOR
@@ -26,6 +28,7 @@ FACTS = ("name", "time_zone")
 """Keys that grid.toml must have."""
 
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,15 @@ class GridFacts:
     def text(self, key: str, default: str = "") -> str:
         """A text; raises `BadInputError` for another type."""
         return self._of_type(key, default, str, "a text")
+
+    def one_of(self, key: str, kind: type[E], default: E) -> E:
+        """One of an enumeration's words; raises `BadInputError` for another one."""
+        word = self.words.get(key, default.value)
+        for known in kind:
+            if known.value == word:
+                return known
+        wanted = " or ".join(known.value for known in kind)
+        raise BadInputError(f"key {key}", file=self.file, got=repr(word), wanted=wanted)
 
     def flag(self, key: str, default: bool) -> bool:
         """A yes or no; raises `BadInputError` for another type."""
@@ -105,11 +117,13 @@ def read_network(directory: Path, *, latency_is_declared: bool) -> Network:
             base_mva=facts.number("base_mva", 100.0),
             currency=facts.text("currency", "USD"),
             source=facts.text("source"),
+            country=facts.text("country"),
+            official_hydro=facts.one_of("official_hydro", OfficialValue, OfficialValue.MEAN),
             telemetry_latency_s=facts.number("telemetry_latency_s", 60.0),
             latency_is_declared=facts.flag("latency_is_declared", latency_is_declared),
         )
     except BadInputError as cause:
-        raise _located(cause, rows, directory) from cause
+        raise _located(cause, rows, facts) from cause
 
 
 def _rows(directory: Path, table: str) -> list[Row]:
@@ -266,11 +280,12 @@ def _words(row: Row, column: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(SEPARATOR)) if text else ()
 
 
-def _located(cause: BadInputError, rows: dict[str, list[Row]], directory: Path) -> BadInputError:
-    """The network's own complaint with the file and line of what it names."""
+def _located(cause: BadInputError, rows: dict[str, list[Row]], facts: GridFacts) -> BadInputError:
+    """The network's own complaint with the file and line of what it names; what names the grid stands in grid.toml."""
     if cause.file is not None:
         return cause
     looked_at = ("buses",) if "island" in cause.what else ("assets", "branches", "dc_lines", "buses")
     hits = [row for table in looked_at for row in rows[table] if row.key == cause.asset]
-    where: object = f"{hits[0].file}, line {hits[0].line}" if hits else directory
+    elsewhere = facts.file if cause.asset == facts.words["name"] else facts.file.parent
+    where: object = f"{hits[0].file}, line {hits[0].line}" if hits else elsewhere
     return BadInputError(cause.what, file=where, asset=cause.asset, got=cause.got, wanted=cause.wanted)

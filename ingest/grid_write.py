@@ -54,6 +54,8 @@ def write_network(network: Network, directory: Path, facts: dict[str, object] | 
         "base_mva": network.base_mva,
         "currency": network.currency,
         "source": network.source,
+        "country": network.country,
+        "official_hydro": network.official_hydro.value,
         "telemetry_latency_s": network.telemetry_latency_s,
         "latency_is_declared": network.latency_is_declared,
         **(facts or {}),

@@ -14,6 +14,7 @@ from pathlib import Path
 from gridcore.asset import Asset, Commitment, HeatRate, StartUp, Store, Technology
 from gridcore.errors import BadInputError
 from gridcore.network import Branch, Bus, DcLine, Network, ReserveProduct
+from gridcore.reading import OfficialValue
 from ingest.csv_rows import Row, read_rows
 from ingest.heat_rate import curve
 
@@ -92,6 +93,8 @@ def read_network(tables: Path) -> Network:
         base_mva=100.0,
         currency="USD",
         source=SOURCE,
+        country="US",
+        official_hydro=OfficialValue.RAMP,
         telemetry_latency_s=LATENCY_S,
         latency_is_declared=True,
     )

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gridcore.asset import Asset, Commitment, HeatRate, StartUp, Store, Technology
 from gridcore.errors import BadInputError
 from gridcore.network import Branch, Bus, DcLine, Network, ReserveProduct
+from gridcore.reading import OfficialValue
 from ingest.catalogue import EXAMPLE, EXAMPLES
 from ingest.grid_directory import export_grid, export_grid_tables, read_grid_directory
 from ingest.grid_tables import read_network
@@ -65,6 +66,8 @@ def networks(draw: st.DrawFn) -> Network:
         base_mva=draw(positive),
         currency="CNY",
         source='a "quoted" \\ source',
+        country=draw(st.sampled_from(["", "CN"])),
+        official_hydro=draw(st.sampled_from(list(OfficialValue))),
         telemetry_latency_s=draw(some),
         latency_is_declared=draw(st.booleans()),
     )
@@ -200,6 +203,8 @@ BAD = [
     ("unknown zone", edited("grid.toml", "Europe/Berlin", "Europe/Xanten"), ["grid.toml", "Europe/Xanten", "IANA"]),
     ("no TOML", edited("grid.toml", "base_mva = ", "base_mva "), ["grid.toml", "not TOML"]),
     ("wrong type", edited("grid.toml", "90.0", '"soon"'), ["grid.toml", "telemetry_latency_s", "soon"]),
+    ("no country", edited("grid.toml", '"DE"', '"Germany"'), ["grid.toml", "country", "Germany", "ISO 3166-1"]),
+    ("no such value", edited("grid.toml", '"mean"', '"instant"'), ["grid.toml", "official_hydro", "instant", "ramp"]),
     ("no period", edited("grid.toml", "reading_minutes", "minutes"), ["grid.toml", "reading_minutes"]),
     (
         "odd period",
