@@ -2,6 +2,7 @@
 
 A row that no channel of the grid can take becomes a dead letter with its reason; a value that is late, out of range,
 not a number or of the future is kept with a quality flag. Flags look at one row alone: batch boundaries change nothing.
+Official values and outages carry no flags: one that can't be used is a dead letter (see `ingest.given`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 from gridcore.ports import Batch, Counts, DeadLetter, Store
 from gridcore.reading import Quality
 from ingest.channels import ChannelTable
+from ingest.given import letter_of, official_causes, official_faults, outage_causes, outage_faults
 
 LATE_AFTER = timedelta(hours=1)
 """A reading is late when it comes more than this after its period's end."""
@@ -50,7 +52,8 @@ def check(batch: Batch, channels: ChannelTable) -> tuple[Batch, tuple[DeadLetter
         channels: The grid's channels.
 
     Returns:
-        Clean batch (same offsets, no undecodable messages) and dead letters.
+        Clean batch (same offsets, no undecodable messages) and dead letters; one of an official value or an outage
+        has the offset of its batch, since a feed does not number them apart.
     """
     readings = batch.readings
     rows, table_row = _places(readings, channels)
@@ -60,8 +63,23 @@ def check(batch: Batch, channels: ChannelTable) -> tuple[Batch, tuple[DeadLetter
     if letters:
         readings, rows = readings.filter(pa.array(placed)), rows[placed]
     clean = _flagged(readings, channels, rows)
-    kept = Batch(batch.source, batch.start_offset, batch.next_offset, clean, batch.official, batch.outages)
-    return kept, (*batch.undecodable, *letters)
+    official, outages, given_letters = _given(batch, channels)
+    kept = Batch(batch.source, batch.start_offset, batch.next_offset, clean, official, outages)
+    return kept, (*batch.undecodable, *letters, *given_letters)
+
+
+def _given(batch: Batch, channels: ChannelTable) -> tuple[pa.Table, pa.Table, tuple[DeadLetter, ...]]:
+    """Official values and outages that can be used, and dead letters of the others."""
+    official, outages = batch.official, batch.outages
+    letters: list[DeadLetter] = []
+    if len(official) and (causes := official_causes(official, channels)).max() >= 0:
+        faults = official_faults(official, causes, channels)
+        letters += [letter_of(fault, batch.source, batch.start_offset) for fault in faults]
+        official = official.filter(pa.array(causes < 0))
+    if len(outages) and (causes := outage_causes(outages, channels)).max() >= 0:
+        letters += [letter_of(fault, batch.source, batch.start_offset) for fault in outage_faults(outages, causes)]
+        outages = outages.filter(pa.array(causes < 0))
+    return official, outages, tuple(letters)
 
 
 def _codes(table: pa.Table, column: str) -> tuple[list[str | None], npt.NDArray[np.int64]]:

@@ -13,15 +13,17 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from gridcore.asset import COMMITTED, CURTAILABLE, Asset, Technology
+from gridcore.asset import COMMITTED, CURTAILABLE, RENEWABLE, Asset, Family, Technology
 from gridcore.network import Network
 from gridcore.target import (
     inflow_channel,
     limit_channel,
     load_channel,
+    load_target,
     power_channel,
     soc_channel,
     status_channel,
+    sum_targets,
 )
 from gridcore.timeline import PLANT_PERIOD
 
@@ -69,13 +71,19 @@ class Channel:
 
 @dataclass(frozen=True)
 class ChannelTable:
-    """All channels of a grid, sorted by name; the arrays have shape (channels,)."""
+    """All that a grid can be told: its channels, its official series and what can be out of service."""
 
     channels: tuple[Channel, ...]
     """Sorted by name."""
 
     period: timedelta
     """Period of a reading: it can't be had before its end."""
+
+    series: tuple[tuple[str, float, float], ...] = ()
+    """Name, least and largest plausible power of each official series [MW]."""
+
+    elements: frozenset[str] = frozenset()
+    """Assets, branches and DC lines: what an outage can be of."""
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -92,6 +100,21 @@ class ChannelTable:
         """Largest plausible values, shape (channels,) [unit]."""
         return np.array([channel.high for channel in self.channels])
 
+    @cached_property
+    def series_index(self) -> dict[str, int]:
+        """Row of each official series."""
+        return {name: row for row, (name, _, _) in enumerate(self.series)}
+
+    @cached_property
+    def series_low(self) -> npt.NDArray[np.float64]:
+        """Least plausible official values, shape (series,) [MW]."""
+        return np.array([low for _, low, _ in self.series])
+
+    @cached_property
+    def series_high(self) -> npt.NDArray[np.float64]:
+        """Largest plausible official values, shape (series,) [MW]."""
+        return np.array([high for _, _, high in self.series])
+
     def __len__(self) -> int:
         """Number of channels."""
         return len(self.channels)
@@ -104,6 +127,14 @@ class ChannelTable:
 def area_site(area: str) -> str:
     """Site of an area's load."""
     return f"area-{area}"
+
+
+def driving_channel(asset: Asset) -> str:
+    """Channel that tells what weather and water give an asset; empty for one that has none."""
+    if asset.technology is Technology.CSP:
+        return inflow_channel(asset.name)
+    is_given = asset.technology in RENEWABLE or asset.technology is Technology.HYDRO
+    return power_channel(asset.name) if is_given and asset.p_max_mw > 0 else ""
 
 
 def channels_of(network: Network, period: timedelta = PLANT_PERIOD) -> ChannelTable:
@@ -119,7 +150,25 @@ def channels_of(network: Network, period: timedelta = PLANT_PERIOD) -> ChannelTa
         if share > 0:
             high_mw = max(LOAD_MULTIPLE * capacity_mw, METER_MW)
             channels.append(Channel(load_channel(area), area, "load", "MW", area_site(area), 0.0, high_mw))
-    return ChannelTable(tuple(sorted(channels, key=lambda channel: channel.name)), period)
+    elements = frozenset(item.name for items in (network.assets, network.branches, network.dc_lines) for item in items)
+    in_order = tuple(sorted(channels, key=lambda channel: channel.name))
+    return ChannelTable(in_order, period, tuple(_series_of(network, capacity_mw)), elements)
+
+
+def _series_of(network: Network, capacity_mw: float) -> Iterator[tuple[str, float, float]]:
+    """Official series: of assets, area loads, their sums, and reserve requirements; a source's is never negative."""
+    for asset in network.assets:
+        most = SOLAR_MULTIPLE if asset.technology is Technology.CSP else OVER_CAPACITY
+        least_mw = 0.0 if asset.family is Family.SOURCE else OVER_CAPACITY * asset.p_max_mw
+        yield asset.name, -max(least_mw, METER_MW), max(most * asset.p_max_mw, METER_MW)
+    of_the_grid = max(LOAD_MULTIPLE * capacity_mw, METER_MW)
+    sums = [target.name for target in sum_targets(network)]
+    for name in (
+        *(load_target(area) for area in network.areas),
+        *sums,
+        *(f"reserve/{r.name}" for r in network.reserves),
+    ):
+        yield name, -METER_MW, of_the_grid
 
 
 def _of_asset(asset: Asset) -> Iterator[Channel]:

@@ -95,6 +95,10 @@ class TableSource:
         table = self._outages
         return table.filter(pc.and_(pc.less(table.column("from"), ends), pc.greater(table.column("until"), begins)))
 
+    def file_of(self, table: str) -> Path | None:
+        """The file of readings, official or outages; None where the history has none."""
+        return {"readings": self._readings.file, "official": self._official.file, "outages": self._outage_file}[table]
+
     def data_sha256(self) -> str:
         """Hash over name and bytes of every file of the grid and its history."""
         return self._sha256

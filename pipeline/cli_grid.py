@@ -11,6 +11,7 @@ from rich.table import Table
 
 from gridcore.ports import GridSource
 from ingest.catalogue import grid_names, open_grid
+from ingest.grid_check import check_history
 from ingest.grid_directory import export_grid, read_grid_directory
 from pipeline import console
 
@@ -40,13 +41,17 @@ def show(grid: str, as_json: Annotated[bool, typer.Option("--json")] = False) ->
 
 @grid_commands.command()
 def check(directory: Path) -> None:
-    """Read a grid's directory whole and say whether it is a good one."""
+    """Read a grid's directory whole, as a replay would, and say whether it is a good one."""
     source = read_grid_directory(directory)
-    readings = source.readings(source.first, source.last)
+    held = check_history(source)
     facts = facts_of(source)
+    flagged = "; flagged and kept: " + ", ".join(f"{n} {flag}" for flag, n in held.flags.items()) if held.flags else ""
     console.results.print(
         f"good: {facts['buses']} buses, {facts['branches']} branches, {sum(facts['assets'].values())} assets, "
-        f"{len(readings)} readings from {facts['first']} to {facts['last']}"
+        f"{held.readings} readings from {facts['first']} to {facts['last']}, {held.official} official values, "
+        f"{held.outages} outages{flagged}",
+        highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -67,6 +72,8 @@ def facts_of(source: GridSource) -> dict[str, Any]:
     return {
         "name": network.name,
         "time_zone": network.zone_name,
+        "country": network.country,
+        "official_hydro": network.official_hydro.value,
         "buses": len(network.buses),
         "areas": len(network.areas),
         "branches": len(network.branches),

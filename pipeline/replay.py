@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gridcore.errors import BadInputError
-from gridcore.ports import GridSource
+from gridcore.ports import Counts, GridSource
 from gridcore.timeline import PERIOD, PLANT_PERIOD, TIMESTAMP, day_start, to_numpy
 from ingest.catalogue import open_grid
 from ingest.grid_directory import export_grid_tables
@@ -200,6 +200,7 @@ def _summary(
 ) -> dict[str, Any]:
     parts = [warm, *(result for result, _ in results)]
     network = source.network
+    taken = _taken_in(warm, results[0][0])
     return {
         "schema_version": SCHEMA_VERSION,
         "status": "ok",
@@ -227,9 +228,24 @@ def _summary(
             "resumed": [part.row for part in parts if part.resumed],
             "cache_hits": [],
         },
-        "ingest": {"received": warm.received, "dead_letters": warm.dead_letters, "flags": warm.flags},
-        "warnings": [],
+        "ingest": taken,
+        "warnings": _letter_warnings(taken["dead_letters"]),
     }
+
+
+def _taken_in(warm: PhaseResult, first: PhaseResult) -> dict[str, Any]:
+    """What arrived over the warm-up and the first row, which takes in what every row does."""
+    counts = Counts(warm.received, dead_letters=dict(warm.dead_letters), flags=dict(warm.flags))
+    counts.add(Counts(first.received, dead_letters=first.dead_letters, flags=first.flags))
+    return {"received": counts.received, "dead_letters": counts.dead_letters, "flags": counts.flags}
+
+
+def _letter_warnings(letters: dict[str, int]) -> list[str]:
+    """What could not be placed or used, in words; nothing where all could."""
+    if not letters:
+        return []
+    named = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in sorted(letters.items()))
+    return [f"{sum(letters.values())} arrivals could not be used and are kept as dead letters: {named}"]
 
 
 def _manifest(summary: dict[str, Any]) -> dict[str, object]:

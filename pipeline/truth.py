@@ -15,19 +15,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gridcore.asset import RENEWABLE, Technology
 from gridcore.errors import BadInputError
 from gridcore.network import Network
 from gridcore.reading import OUTAGE_SCHEMA, UNUSABLE, to_matrix
-from gridcore.target import inflow_channel, load_channel, power_channel
+from gridcore.target import load_channel
 from gridcore.timeline import PLANT_PERIOD, TIMESTAMP, to_numpy
-from ingest.channels import channels_of
+from ingest.channels import channels_of, driving_channel
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-
-GIVEN = RENEWABLE | {Technology.HYDRO}
-"""Technologies whose possible output is recorded."""
 
 
 class Truth:
@@ -107,14 +103,7 @@ class Truth:
 
     def _asset_channels(self) -> list[str]:
         """Channel that each asset's truth is recorded in; empty where it has none."""
-        return [
-            inflow_channel(asset.name)
-            if asset.technology is Technology.CSP
-            else power_channel(asset.name)
-            if asset.technology in GIVEN and asset.p_max_mw > 0
-            else ""
-            for asset in self._network.assets
-        ]
+        return [driving_channel(asset) for asset in self._network.assets]
 
     def _most_mw(self, row: int) -> float:
         """Capacity of the asset; of a CSP's field, what its tank can take in."""
