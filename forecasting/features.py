@@ -89,6 +89,11 @@ class Frame:
     age_h: Floats
     """Age of the newest reading at the issue time, shape (issue times, targets) [h]; NaN where none in 3 h."""
 
+    @property
+    def lead_h(self) -> Floats:
+        """Lead time of each step, shape (issue times, steps) [h]."""
+        return np.asarray((self.question.valid - self.question.issue[:, None]) / HOUR)
+
 
 def ask(issues: list[datetime], mode: Mode, zone: ZoneInfo) -> list[Question]:
     """The full vintages' questions, one for each group of issue times with equally many steps."""

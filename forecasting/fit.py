@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecasting.blend import BlockBlend, fit_blend, unfitted
-from forecasting.boosting import anchor, fit_boosters
+from forecasting.boosting import anchor, fit_boosters, growth, lead_power
 from forecasting.features import Frame, Question, build_frame
 from forecasting.history import History, read_history
 from forecasting.kind_model import KindModel, register
@@ -216,9 +216,10 @@ class _KindFitter:
             note = f"lightgbm left out: {int(usable.sum())} rows, wanted {MIN_ROWS}"
             return replace(model, notes=(*model.notes, note))
         residual = (truth - anchor(frame, self._group.kind))[usable]
-        return replace(
-            model, boosters=tuple(fit_boosters(frame.features[usable], residual, self._mode, self._settings))
-        )
+        lead_h = np.broadcast_to(frame.lead_h[:, None, :], truth.shape)[usable]
+        power = lead_power(lead_h, residual, self._group.kind, self._mode)
+        boosters = fit_boosters(frame.features[usable], residual / growth(lead_h, power), self._mode, self._settings)
+        return replace(model, boosters=tuple(boosters), lead_power=power)
 
     def _with_prophets(self, model: KindModel, frame: Frame, truth: Floats, end: datetime) -> KindModel:
         """The model with a Prophet for each load, where the history is long enough."""

@@ -23,7 +23,7 @@ from gridcore.forecast import QUANTILES
 from gridcore.ports import RegisteredModel
 from gridcore.target import Kind
 
-PAYLOAD_VERSION = 1
+PAYLOAD_VERSION = 2
 """Version of the payload's layout; another one is refused."""
 
 Floats = npt.NDArray[np.float64]
@@ -66,6 +66,9 @@ class KindModel:
     notes: tuple[str, ...] = ()
     """Members that were left out, and why."""
 
+    lead_power: float = 0.0
+    """Power of the lead time that the boosters' residuals are scaled by (`forecasting.boosting.growth`)."""
+
 
 def register(model: KindModel, fitted_as_of: datetime) -> tuple[KindModel, RegisteredModel]:
     """The model with its id, and as the registry keeps it."""
@@ -102,6 +105,7 @@ def decode(registered: RegisteredModel) -> KindModel:
         content["scale_mw"],
         content["history_days"],
         tuple(content["notes"]),
+        content["lead_power"],
     )
 
 
@@ -163,5 +167,6 @@ def _encode(model: KindModel) -> bytes:
         "scale_mw": dict(model.scale_mw),
         "history_days": model.history_days,
         "notes": list(model.notes),
+        "lead_power": model.lead_power,
     }
     return json.dumps(content, sort_keys=True).encode()

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecasting.blend import BlockBlend, combine
-from forecasting.boosting import anchor, predict_levels
+from forecasting.boosting import anchor, growth, predict_levels
 from forecasting.features import Frame
 from forecasting.history import History
 from forecasting.kind_model import KindModel
@@ -50,7 +50,8 @@ def boosted(model: KindModel, frame: Frame) -> Floats:
     base = anchor(frame, model.kind)
     result = np.broadcast_to(base[..., None], (*base.shape, len(QUANTILES))).copy()
     asked = ~frame.is_down
-    result[asked] += predict_levels(model.boosters, model.levels, frame.features[asked])
+    size = np.broadcast_to(growth(frame.lead_h, model.lead_power)[:, None, :], base.shape)[asked]
+    result[asked] += predict_levels(model.boosters, model.levels, frame.features[asked]) * size[:, None]
     blind = ~(np.isfinite(frame.persistence) | np.isfinite(frame.official))
     result[blind] = np.nan
     return result

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from forecasting.features import HOUR, NAMES, Frame
+from forecasting.features import NAMES, Frame
 from forecasting.settings import SLOT
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ class ProphetCurves:
 
         question = frame.question
         past = question.issue[:, None] - np.arange(4, 0, -1) * SLOT
-        lead_h = (question.valid - question.issue[:, None]) / HOUR
         recent = frame.features[:, :, 0, NAMES.index("mean_60")]
         result = np.full(frame.sun.shape, np.nan)
         for row, target in enumerate(targets):
@@ -63,7 +62,7 @@ class ProphetCurves:
                 continue
             curve = self._curve(texts[target])
             error = recent[:, row] - curve.at(past).mean(axis=1)
-            result[:, row] = curve.at(question.valid) + error_carried(error[:, None], lead_h)
+            result[:, row] = curve.at(question.valid) + error_carried(error[:, None], frame.lead_h)
         return result
 
     def _curve(self, text: str) -> ProphetCurve:

@@ -29,9 +29,15 @@ def test_the_id_is_kind_mode_and_the_hash_of_the_payload() -> None:
     assert json.loads(model.payload)["kind"] == "wind"
 
 
+def test_a_decoded_intraday_model_knows_how_errors_grow() -> None:
+    models = {m.name: decode(m) for m in world().models if not m.name.startswith("sums")}
+    assert 0 < models["wind/intraday"].lead_power < 1
+    assert models["wind/day_ahead"].lead_power == models["pv/intraday"].lead_power == 0
+
+
 def test_another_version_is_refused() -> None:
     content = json.loads(registered().payload) | {"version": 99}
-    with pytest.raises(StoreDamagedError, match="got 99; wanted 1"):
+    with pytest.raises(StoreDamagedError, match="got 99; wanted 2"):
         decode(replace(registered(), payload=json.dumps(content).encode()))
 
 
