@@ -54,7 +54,8 @@ def lead_power(lead_h: Floats, residual: Floats, kind: Kind, mode: Mode) -> floa
     Wind and load wander off the anchor like a random walk: on RTS-GMLC their mean absolute errors over the first 4 h
     grow with a power of 0.38 to 0.48. Trees that see such errors unscaled learn the loud late steps and put their
     noise onto the quiet first ones (a week of October, wind at +15 min: RMSE 7 % above persistence's, and 3 % below it
-    with scaling). The sun's errors follow its height (power 0.0 to 0.2), where scaling by lead gains nothing; days ahead, errors no longer grow.
+    with scaling). The sun's errors follow its height (power 0.0 to 0.2), where scaling by lead gains nothing; days
+    ahead, errors no longer grow.
 
     Args:
         lead_h: Lead times, shape (rows,) [h].

@@ -226,7 +226,7 @@ class _KindFitter:
         if self._group.kind is not Kind.LOAD or not self._settings.with_prophet:
             return model
         silence()
-        from forecasting.prophet_member import fit_prophet  # noqa: PLC0415  (see forecasting.prophet_curves)
+        from forecasting.prophet_member import fit_prophet, missing_holidays  # noqa: PLC0415  (see forecasting.prophet_curves)
 
         slots = int((to_numpy(end) - self._history.start) // SLOT)
         wanted = self._settings.prophet_min_days
@@ -243,6 +243,8 @@ class _KindFitter:
                 self._fitted_prophets[name, slots] = fitted
             texts[name] = self._fitted_prophets[name, slots]
         if texts:
+            if why := missing_holidays(self._settings.holiday_country):
+                notes = (*notes, f"prophet has {why}")
             points = self._curves.points(texts, frame, self._group.names)
             model = replace(model, errors={**model.errors, PROPHET: error_quantiles(points, truth, frame)})
         return replace(model, prophets=texts, notes=notes)

@@ -8,11 +8,13 @@ Source: Taylor & Letham (2018), Forecasting at Scale, The American Statistician 
 
 from __future__ import annotations
 
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from holidays import list_supported_countries
 from prophet import Prophet
 from prophet.serialize import model_from_json, model_to_json
 
@@ -49,10 +51,23 @@ def fit_prophet(start: np.datetime64, slots: Floats, zone: ZoneInfo, settings: F
         weekly_seasonality=True,
         daily_seasonality=12,
     )
-    if settings.holiday_country:
+    if not missing_holidays(settings.holiday_country):
         model.add_country_holidays(country_name=settings.holiday_country)
     model.fit(frame, seed=settings.seed)
     return str(model_to_json(model))
+
+
+def missing_holidays(country: str) -> str:
+    """Why no holidays are known for a country; empty where they are."""
+    if not country:
+        return "no holidays: the grid names no country"
+    return "" if country in supported_countries() else f"no holidays: none are known for the country {country}"
+
+
+@cache
+def supported_countries() -> frozenset[str]:
+    """Countries whose public holidays are known, ISO 3166-1 alpha-2."""
+    return frozenset(list_supported_countries())
 
 
 class ProphetCurve:

@@ -96,8 +96,8 @@ class ForecastSettings:
     gate_hour: int = 8
     """Local hour of the day-ahead issue [h]; training imitates it."""
 
-    holiday_country: str = "US"
-    """ISO country of the holidays that Prophet and the load features know; empty for none."""
+    holiday_country: str = ""
+    """Country whose public holidays Prophet knows, ISO 3166-1 alpha-2; empty for none."""
 
     with_prophet: bool = True
     """Let Prophet be a member of the load blend."""

@@ -20,7 +20,7 @@ BEYOND = timedelta(days=4)
 """How far the truth of the last day-ahead vintage reaches."""
 
 
-def run_backtest(source: GridSource, start: date, days: int, as_json: bool) -> None:
+def run_backtest(source: GridSource, start: date, days: int, as_json: bool, holidays: str = "") -> None:
     """Measure accuracy and print it.
 
     Args:
@@ -28,6 +28,7 @@ def run_backtest(source: GridSource, start: date, days: int, as_json: bool) -> N
         start: First day with an issue time, in the grid's own zone.
         days: Number of days; under 30 the scores say "insufficient data".
         as_json: Print JSON alone.
+        holidays: Country of load's holidays in place of the grid's own; `none` for none.
 
     Raises:
         BadInputError: The data don't cover the days.
@@ -52,7 +53,7 @@ def run_backtest(source: GridSource, start: date, days: int, as_json: bool) -> N
                     bars.step("backtest")
                 done = until
 
-            targets, settings = basic_targets(source.network), forecast_settings(0, "")
+            targets, settings = basic_targets(source.network), forecast_settings(0, source.network, holidays)
             found = backtest(store.known_at, source.network, targets, start, days, settings, progress=tell)
     if as_json:
         console.print_json(_facts(found, source, start, days))

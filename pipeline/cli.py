@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import date
 from pathlib import Path
@@ -31,6 +32,9 @@ Grid = Annotated[str | None, typer.Option("--grid", help="Name of a grid, or a d
 Recording = Annotated[Path | None, typer.Option("--recording", help="Directory of a recording.")]
 Start = Annotated[str, typer.Option("--start", help="First day, in the grid's own time zone (YYYY-MM-DD).")]
 Days = Annotated[int, typer.Option("--days", help="Number of days.")]
+Holidays = Annotated[
+    str | None, typer.Option("--holidays", help="Country of load's holidays (e.g. DE), or none; default: the grid's.")
+]
 Work = Annotated[Path, typer.Option("--work", help="Directory for unfinished runs; the same command resumes there.")]
 
 DEFAULT_WORK = Path(".xiaona")
@@ -50,6 +54,15 @@ def parse_day(words: str) -> date:
         raise BadInputError("--start", got=words, wanted="a day, YYYY-MM-DD") from cause
 
 
+def parse_country(words: str) -> str:
+    """A country of holidays, `none` or nothing; raises `BadInputError` for other words."""
+    from pipeline.settings import HOLIDAYS
+
+    if not re.match(HOLIDAYS, words):
+        raise BadInputError("--holidays", got=words, wanted="two capital letters (ISO 3166-1 alpha-2), or none")
+    return words
+
+
 @app.command()
 def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
     start: Start,
@@ -62,6 +75,7 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = "ours,persistence,no_storage,perfect_foresight",
     scale: Annotated[str, typer.Option(help="What-if factors, e.g. battery=10,vre=2.")] = "",
     portfolio: Annotated[list[str] | None, typer.Option(help="NAME=TARGET,TARGET: a sum that is forecast too.")] = None,
+    holidays: Holidays = None,
     export: Annotated[Path | None, typer.Option(help="Directory to export decisions and realised flows to.")] = None,
     report: Annotated[Path | None, typer.Option(help="File of the report.")] = None,
     work: Work = DEFAULT_WORK,
@@ -79,6 +93,8 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
         "seed": seed,
     }
     arguments |= {"rows": tuple(rows.split(",")), "scale": scale, "portfolios": _portfolios(portfolio or [])}
+    if holidays is not None:
+        arguments["holidays"] = holidays
     try:
         settings = ReplaySettings(**arguments)
     except ValidationError as cause:
@@ -95,6 +111,7 @@ def forecast(
     recording: Recording = None,
     backtest: Annotated[bool, typer.Option("--backtest", help="Measure accuracy open loop over the days.")] = False,
     out: Annotated[Path | None, typer.Option(help="Parquet file for every target and quantile of a forecast.")] = None,
+    holidays: Holidays = None,
     as_json: Json = False,
 ) -> None:
     """Forecast a day as of its day-ahead gate, or measure accuracy over days (--backtest)."""
@@ -102,11 +119,12 @@ def forecast(
     from pipeline.forecast_command import show_forecast
     from pipeline.replay import open_source
 
+    country = parse_country(holidays or "")
     source = open_source(grid, recording)
     if backtest:
-        run_backtest(source, parse_day(start), days, as_json)
+        run_backtest(source, parse_day(start), days, as_json, country)
     else:
-        show_forecast(source, parse_day(start), out, as_json)
+        show_forecast(source, parse_day(start), out, as_json, country)
 
 
 @app.command()

@@ -26,7 +26,7 @@ SHOWN_QUANTILES = (0.1, 0.5, 0.9)
 """Levels that the terminal shows; the file has all."""
 
 
-def show_forecast(source: GridSource, day: date, out: Path | None, as_json: bool) -> None:
+def show_forecast(source: GridSource, day: date, out: Path | None, as_json: bool, holidays: str = "") -> None:
     """Forecast a day as of the gate of the day before, and print the system's sums by hour.
 
     Args:
@@ -34,6 +34,7 @@ def show_forecast(source: GridSource, day: date, out: Path | None, as_json: bool
         day: The day ahead, in the grid's own zone.
         out: Parquet file for every target and quantile (`FORECAST_SCHEMA`), if asked.
         as_json: Print JSON alone.
+        holidays: Country of load's holidays in place of the grid's own; `none` for none.
     """
     issue_time = at_local_time(day - timedelta(days=1), GATE_HOUR, source.network.zone)
     check_covered(source, issue_time)
@@ -41,7 +42,9 @@ def show_forecast(source: GridSource, day: date, out: Path | None, as_json: bool
         bars.stage("read", 0)
         with store_as_of(source, issue_time) as store:
             targets, sums = basic_targets(source.network), sum_targets(source.network)
-            forecaster = RowForecaster(source.network, targets, sums, forecast_settings(0, ""), "blend")
+            forecaster = RowForecaster(
+                source.network, targets, sums, forecast_settings(0, source.network, holidays), "blend"
+            )
             bars.stage("fit", 0)
             models = forecaster.fit(store.known_at(issue_time))
             for model in models:

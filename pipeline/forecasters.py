@@ -61,7 +61,17 @@ class RowForecaster:
         return first is None or known.instant - first < timedelta(days=self._settings.min_history_days)
 
 
-def forecast_settings(seed: int, holidays: str) -> ForecastSettings:
-    """Settings of a run: its seed, and the holidays of its country where one is named."""
-    settings = ForecastSettings(seed=ForecastSettings().seed + seed)
-    return settings if not holidays else ForecastSettings(seed=settings.seed, holiday_country=holidays)
+NO_HOLIDAYS = "none"
+"""Word that switches holidays off."""
+
+
+def forecast_settings(seed: int, network: Network, holidays: str = "") -> ForecastSettings:
+    """Settings of a run.
+
+    Args:
+        seed: Added to the default seed.
+        network: The grid, whose country's holidays count.
+        holidays: Another country in its place, or `none`; empty takes the grid's.
+    """
+    country = "" if holidays == NO_HOLIDAYS else holidays or network.country
+    return ForecastSettings(seed=ForecastSettings().seed + seed, holiday_country=country)

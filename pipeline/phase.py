@@ -93,7 +93,7 @@ class Phase:
     """Named portfolios."""
 
     holidays: str = ""
-    """Country code for load's holidays."""
+    """Country of load's holidays in place of the grid's own; `none` for none."""
 
     reading_period: timedelta = PLANT_PERIOD
     """Period of a recorded reading."""
@@ -202,7 +202,7 @@ def forecaster_of(phase: Phase) -> Forecasting:
     network = phase.network
     targets, sums = basic_targets(network), sum_targets(network, phase.portfolios)
     if phase.row in MEMBERS:
-        settings = forecast_settings(phase.seed, phase.holidays)
+        settings = forecast_settings(phase.seed, network, phase.holidays)
         return RowForecaster(network, targets, sums, settings, MEMBERS[phase.row])
     last = pc.max(phase.truth.column("valid_time")).as_py() + phase.reading_period
     return Oracle(network, targets, sums, phase.truth, phase.start, last)

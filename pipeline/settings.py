@@ -15,6 +15,9 @@ from gridcore.errors import BadInputError
 ROWS = ("ours", "persistence", "no_storage", "perfect_foresight")
 """Rows that a replay can run side by side; the first is what a live run does."""
 
+HOLIDAYS = "^([A-Z]{2}|none|)$"
+"""A country's two letters, `none`, or nothing."""
+
 WARM_UP = "warm_up"
 """Name of the unscored day's exports."""
 
@@ -45,8 +48,8 @@ class ReplaySettings(BaseSettings):
     scale: str = ""
     """What-if factors, e.g. `battery=10,vre=2`."""
 
-    holidays: str = ""
-    """Country code for load's holidays; empty for the default of `forecasting.settings`, the United States."""
+    holidays: str = Field(default="", pattern=HOLIDAYS)
+    """Country of load's holidays (ISO 3166-1 alpha-2), or `none`; empty for the country that the grid names."""
 
     portfolios: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Named portfolios: forecast target names of each."""
@@ -90,14 +93,16 @@ class LiveSettings(BaseSettings):
     scale: str = ""
     """What-if factors."""
 
+    holidays: str = Field(default="", pattern=HOLIDAYS)
+    """Country of load's holidays (ISO 3166-1 alpha-2), or `none`; empty for the country that the grid names."""
+
     portfolios: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Named portfolios."""
 
     def as_replay(self) -> ReplaySettings:
         """The replay that decides the same: the row `ours` alone."""
-        same = {
-            name: getattr(self, name) for name in ("grid", "recording", "start", "days", "seed", "scale", "portfolios")
-        }
+        names = ("grid", "recording", "start", "days", "seed", "scale", "holidays", "portfolios")
+        same = {name: getattr(self, name) for name in names}
         return ReplaySettings(**same, rows=("ours",))
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pytest
 
 from forecasting.issue import Forecaster
 from forecasting.kind_model import decode
@@ -49,6 +50,34 @@ def test_it_finds_day_and_week() -> None:
     error = np.abs(ProphetCurve(fitted_text(), BERLIN).at(ahead) - load_shape(ahead)).reshape(7, 96).mean(axis=1)
     assert error[1] < 0.03
     assert error[6] < 0.04
+
+
+def test_good_friday_falls_only_where_the_country_has_it() -> None:
+    from prophet.serialize import model_from_json
+
+    from forecasting.prophet_member import fit_prophet
+
+    # In Germany Good Friday is a public holiday, in the United States it is none.
+    slots = load_shape(START + np.arange(DAYS * 96) * np.timedelta64(15, "m"))
+    names = {}
+    for country in ("DE", "US", "", "XX"):
+        model = model_from_json(fit_prophet(START, slots, BERLIN, replace(SMALL, holiday_country=country)))
+        names[country] = set(model.train_holiday_names if model.train_holiday_names is not None else ())
+    assert "Karfreitag" in names["DE"] or "Good Friday" in names["DE"]
+    assert names["US"]
+    assert names["US"].isdisjoint({"Karfreitag", "Good Friday"})
+    assert names[""] == names["XX"] == set()
+
+
+@pytest.mark.parametrize(
+    ("country", "words"), [("", "the grid names no country"), ("XX", "the country XX"), ("DE", "")]
+)
+def test_a_model_without_holidays_says_so(country: str, words: str) -> None:
+    settings = replace(SMALL, with_prophet=True, prophet_min_days=10, holiday_country=country)
+    registered = Forecaster(network(), [LOAD], (), settings).fit(world().history.known_at(FIT_AT))
+    notes = {note for one in registered if one.name.startswith("load/") for note in decode(one).notes}
+    assert len(notes) == (1 if words else 0)
+    assert all(words in note for note in notes)
 
 
 def test_day_by_day_and_all_at_once_agree() -> None:

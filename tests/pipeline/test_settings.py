@@ -15,6 +15,7 @@ def test_a_live_run_decides_as_the_replay_of_its_settings(tmp_path):
     file.write_text(GOOD + 'speed = 7200.0\n[portfolios]\nmine = ["Cleve-Wind"]\n')
     same = read_live_settings(file).as_replay()
     assert (same.grid, same.days, same.rows) == ("example-9", 1, ("ours",))
+    assert same.holidays == ""
     assert same.portfolios == {"mine": ("Cleve-Wind",)}
 
 
@@ -24,6 +25,7 @@ def test_a_live_run_decides_as_the_replay_of_its_settings(tmp_path):
         (GOOD + "spede = 3\n", ["spede", "3"]),
         (GOOD.replace("days = 1", "days = 0"), ["days", "0"]),
         (GOOD.replace("2025-03-30", '"yesterday"'), ["start", "yesterday"]),
+        (GOOD + 'holidays = "Germany"\n', ["holidays", "Germany"]),
         ("grid = \n", ["not TOML"]),
     ],
 )
