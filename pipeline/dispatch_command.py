@@ -58,7 +58,7 @@ def show_dispatch(source: GridSource, day: date, as_json: bool) -> None:
 def plan_day(network: Network, known: Known, issue_time: datetime) -> Plan:
     """The commitment of the next local day from what is known at its gate, official forecasts first."""
     targets, sums = basic_targets(network), sum_targets(network)
-    forecaster = RowForecaster(network, targets, sums, forecast_settings(0, source.network), "official")
+    forecaster = RowForecaster(network, targets, sums, forecast_settings(0, network), "official")
     vintage = forecaster.issue(known, issue_time, "day_ahead")
     begins, ends = from_numpy(vintage.valid_time[0]), from_numpy(vintage.valid_time[-1]) + PERIOD
     outlook = outlook_from(
