@@ -137,6 +137,13 @@ def driving_channel(asset: Asset) -> str:
     return power_channel(asset.name) if is_given and asset.p_max_mw > 0 else ""
 
 
+def driving_channels(network: Network) -> list[str]:
+    """Channels that a simulated plant answers: what weather and water give, in the assets' order, then load."""
+    assets = [channel for asset in network.assets if (channel := driving_channel(asset))]
+    shares = network.area_shares.sum(axis=0)
+    return assets + [load_channel(area) for area, share in zip(network.areas, shares, strict=True) if share > 0]
+
+
 def channels_of(network: Network, period: timedelta = PLANT_PERIOD) -> ChannelTable:
     """Every channel the loop can deliver: power, limit, soc, status and inflow of assets, load of areas.
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,9 +18,8 @@ from gridcore.errors import BadInputError
 from gridcore.network import Network
 from gridcore.ports import Batch
 from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA, UNUSABLE, Quality
-from gridcore.target import load_channel
 from ingest.accept import check
-from ingest.channels import ChannelTable, channels_of, driving_channel
+from ingest.channels import ChannelTable, channels_of, driving_channels
 from ingest.given import Fault, official_causes, official_faults, outage_causes, outage_faults
 from ingest.grid_directory import AHEAD, AT_ONCE
 from ingest.history_files import stretches
@@ -80,11 +78,8 @@ def _check_readings(readings: pa.Table, channels: ChannelTable, file: Path | Non
 
 def _check_driven(network: Network, usable: set[str], file: Path | None) -> None:
     """What the plant of a replay answers with is there: output of wind, sun and water, and load."""
-    needed = [driving_channel(asset) for asset in network.assets]
-    shares = network.area_shares.sum(axis=0)
-    needed += [load_channel(network.areas[row]) for row in np.flatnonzero(shares > 0)]
-    for channel in needed:
-        if channel and channel not in usable:
+    for channel in driving_channels(network):
+        if channel not in usable:
             raise BadInputError("no usable reading", file=file, asset=channel, wanted="one or more: a replay needs it")
 
 

@@ -57,7 +57,7 @@ def run_live(settings: LiveSettings) -> dict[str, Any]:
         "versions": versions(),
         "code_sha256": code_sha256(),
     }
-    export_grid_as_used(source, (start, end), out / "grid")
+    export_grid_as_used(source, base.network, (start, end), out / "grid")
     write_manifest(Path(out), facts)
     console.print_json({**facts, "received": result.received, "dead_letters": result.dead_letters, "out": str(out)})
     return facts

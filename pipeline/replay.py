@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gridcore.errors import BadInputError
+from gridcore.network import Network
 from gridcore.ports import Counts, GridSource
 from gridcore.timeline import PERIOD, PLANT_PERIOD, TIMESTAMP, day_start, to_numpy
 from ingest.catalogue import open_grid
@@ -23,6 +24,7 @@ from ingest.grid_directory import export_grid_tables
 from ingest.recording import read_recording
 from ingest.table_source import NOTICE
 from pipeline.export import write_manifest, write_table
+from pipeline.latency import as_it_arrives
 from pipeline.phase import Phase, PhaseResult, Recorded, run_phase, tick_count
 from pipeline.provenance import code_sha256, versions
 from pipeline.row_export import RowFigures
@@ -104,8 +106,8 @@ def replay(settings: ReplaySettings, work: Path, progress: Progress | None = Non
     results = run_rows(phases, out, at_a_time, progress.step)
     stages["rows"] = perf_counter() - began - sum(stages.values())
     progress.stage("check", 0)
-    export_grid_as_used(source, (start, end), out / "grid")
-    summary = _summary(settings, source, (start, end), data_sha256, warm, results)
+    export_grid_as_used(source, base.network, (start, end), out / "grid")
+    summary = _summary(settings, base.network, (start, end), data_sha256, warm, results)
     write_manifest(out, _manifest(summary))
     _add_violations(summary, out)
     stages["check"] = perf_counter() - began - sum(stages.values())
@@ -113,9 +115,11 @@ def replay(settings: ReplaySettings, work: Path, progress: Progress | None = Non
     return summary, out
 
 
-def export_grid_as_used(source: GridSource, window: tuple[datetime, datetime], directory: Path) -> None:
-    """Write the network, its outages and the words that must travel with the data."""
-    export_grid_tables(source.network, directory)
+def export_grid_as_used(
+    source: GridSource, network: Network, window: tuple[datetime, datetime], directory: Path
+) -> None:
+    """Write the network as the loop had it, its outages and the words that must travel with the data."""
+    export_grid_tables(network, directory)
     write_table(source.outages(*window), directory / "outages.parquet")
     if notice := source.notice:
         (directory / NOTICE).write_text(notice, encoding="utf-8")
@@ -146,11 +150,12 @@ def warm_up_phase(
     )
     history, world = split_at(whole, origin - PERIOD)
     actual = source.actual(origin - LOOK_BACK, last) if isinstance(source, WithActual) else None
+    truth = source.readings(origin - LOOK_BACK, last) if actual is None else actual
     phase = Phase(
         row=WARM_UP,
-        network=source.network,
+        network=as_it_arrives(source.network, truth, origin - PERIOD, source.reading_period),
         world=world,
-        truth=source.readings(origin - LOOK_BACK, last) if actual is None else actual,
+        truth=truth,
         origin=origin,
         start=origin,
         end=start,
@@ -192,14 +197,13 @@ def _scored(base: Phase, start: datetime, end: datetime) -> Phase:
 
 def _summary(
     settings: ReplaySettings,
-    source: GridSource,
+    network: Network,
     window: tuple[datetime, datetime],
     data_sha256: str,
     warm: PhaseResult,
     results: list[tuple[PhaseResult, RowFigures]],
 ) -> dict[str, Any]:
     parts = [warm, *(result for result, _ in results)]
-    network = source.network
     taken = _taken_in(warm, results[0][0])
     return {
         "schema_version": SCHEMA_VERSION,

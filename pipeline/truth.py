@@ -3,7 +3,8 @@
 A recording may be dirty; the world was not. A dirty recording of ours brings the clean values along. Of any other one
 the truth takes the readings that came on time and can be used, and bridges what is missing with the last value, so that
 a dropped message does not become a calm of the wind. A late reading or correction changes no truth: the plant would
-answer it before it arrived, and its telemetry would tell the future.
+answer it before it arrived, and its telemetry would tell the future. What "on time" is, the recording's own history
+says (`pipeline.latency`), and the plant's telemetry takes as long.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Truth:
         self._network = network
         self._outages = OUTAGE_SCHEMA.empty_table() if outages is None else outages
         usable = _usable(network, readings, period)
+        self._readings, self._period = readings, period
         self._start = pc.min(readings.column("valid_time")).as_py()
         self._end = pc.max(readings.column("valid_time")).as_py() + max(period, PLANT_PERIOD)
         self._load = self._matrix(usable, self._load_channels())
@@ -117,10 +119,21 @@ class Truth:
         if not seen.any(axis=1).all():
             channel = channels[int(np.flatnonzero(~seen.any(axis=1))[0])]
             instant = f"{self._start.isoformat()} to {self._end.isoformat()}"
-            raise BadInputError("no usable reading", asset=channel, instant=instant, wanted="one or more")
+            got, wanted = self._came(channel), f"within telemetry_latency_s, {self._network.telemetry_latency_s:g} s"
+            raise BadInputError("no usable reading", asset=channel, instant=instant, got=got, wanted=wanted)
         last = np.maximum.accumulate(np.where(seen, np.arange(matrix.shape[1]), -1), axis=1)
         first = np.argmax(seen, axis=1)[:, None]
         return np.take_along_axis(matrix, np.where(last >= 0, last, first), axis=1)
+
+    def _came(self, channel: str) -> str:
+        """How many readings of a channel there are, and how soon they came, for an error's words."""
+        mine = self._readings.filter(pc.equal(self._readings.column("channel"), channel))
+        if not len(mine):
+            return "none at all"
+        ended = mine.column("valid_time").to_numpy().astype("datetime64[us]") + np.timedelta64(self._period)
+        waited = mine.column("available_at").to_numpy().astype("datetime64[us]") - ended
+        soonest, median = (int(pick(waited.astype(np.int64)) // 1_000_000) for pick in (np.min, np.median))
+        return f"{len(mine)} readings, the soonest {soonest} s after its period's end, half of them within {median} s"
 
 
 def _usable(network: Network, readings: pa.Table, period: timedelta) -> pa.Table:
