@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 
@@ -9,7 +11,8 @@ from gridcore.ports import Batch
 from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA, READING_SCHEMA
 from gridcore.timeline import TIMESTAMP
 from storage.columns import micros
-from tests.contracts.store_content import START
+from storage.embedded import EmbeddedStore
+from tests.contracts.store_content import START, decision
 
 STEP_US = 300_000_000
 """Five minutes [us]."""
@@ -46,3 +49,11 @@ def telemetry_batch(source: str, channels: int, first_step: int, steps: int) -> 
     rows = telemetry(channels, first_step, steps)
     empty = OFFICIAL_SCHEMA.empty_table(), OUTAGE_SCHEMA.empty_table()
     return Batch(source, channels * first_step, channels * (first_step + steps), rows, *empty)
+
+
+def sealed_store(path: Path) -> EmbeddedStore:
+    """A new store with a segment of 30,000 readings of source `plant/0`, and a decision of `START`."""
+    store = EmbeddedStore(path)
+    store.accept(telemetry_batch("plant/0", 100, 0, 300), ())
+    store.publish(decision(0))
+    return store

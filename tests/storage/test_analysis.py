@@ -8,8 +8,9 @@ from hypothesis import given, settings
 
 from gridcore.reading import READING_SCHEMA
 from storage.analysis import analysis_of
+from tests.contracts.store_arrivals import arrivals, batches_of, taken_in
 from tests.contracts.store_content import ASSETS, CHANNELS, LONG_AGO, NEVER_REACHED, rows_of
-from tests.contracts.test_store import arrivals, batches_of, embedded, embedded_in_pieces, taken_in
+from tests.contracts.stores import embedded, embedded_in_pieces
 
 READING_COLUMNS = "channel, valid_time, value, quality, revision, available_at"
 OFFICIAL_COLUMNS = "asset, valid_time, power_mw, issue_time, available_at"

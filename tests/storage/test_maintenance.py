@@ -20,27 +20,24 @@ from tests.contracts.store_content import (
     NEVER_REACHED,
     answers,
     batch,
-    decision,
     minutes,
     official,
     reading,
     rows_of,
 )
-from tests.storage.telemetry import telemetry_batch
+from tests.storage.telemetry import sealed_store
 
 DAY = 1440
 
 
 def filled(path: Path) -> EmbeddedStore:
     """Three days of hot readings with a revision and a conflict; a segment; a letter, a model, a decision."""
-    store = EmbeddedStore(path)
-    store.accept(telemetry_batch("plant/0", 100, 0, 300), ())
+    store = sealed_store(path)
     rows = [reading("1/load", at, at, at + 6) for at in (0, DAY, 2 * DAY)]
     rows += [reading("1/load", 0, 7.0, 9, 1), reading("1/load", 0, 8.0, 9, 1), reading("1/load", 0, 0.0, 9)]
     letter = DeadLetter(minutes(1), "test/0", 6, "unknown_channel", "X", b"\xff\x00")
     store.accept(batch(0, rows, [official("W1", at, 1.0, 0, 0) for at in (0, 3 * DAY)]), (letter,))
     store.register(RegisteredModel("wind/intraday", minutes(0), "m", b"model"))
-    store.publish(decision(0))
     return store
 
 

@@ -1,29 +1,20 @@
-"""The laws of a store, for every adapter of the port, and for the embedded one cut into the smallest pieces."""
+"""What a store knows of readings, official values and outages, and when: the laws for every adapter of the port."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-from unittest.mock import patch
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridcore.errors import BrokenInvariantError, StoreConflictError
-from gridcore.plan import Layer
-from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, RegisteredModel, Store
+from gridcore.ports import DeadLetter, RegisteredModel
 from gridcore.reading import Quality
-from storage import history, runs
-from storage.embedded import EmbeddedStore
 from storage.memory import MemoryStore
+from tests.contracts.store_arrivals import INSTANTS, arrivals, batches_of, taken_in
 from tests.contracts.store_content import (
     CHANNELS,
     LONG_AGO,
@@ -36,147 +27,10 @@ from tests.contracts.store_content import (
     history_of,
     minutes,
     official,
-    other_forecast,
     outage,
-    plan,
     reading,
-    rows_of,
 )
-
-NewStore = Callable[[], Any]
-"""Gives a context with a fresh store."""
-
-
-@contextmanager
-def in_memory() -> Iterator[Store]:
-    yield MemoryStore()
-
-
-@contextmanager
-def embedded() -> Iterator[EmbeddedStore]:
-    with TemporaryDirectory() as folder:
-        store = EmbeddedStore(Path(folder) / "store", synchronous="OFF")
-        yield store
-        store.close()
-
-
-@contextmanager
-def embedded_in_pieces() -> Iterator[EmbeddedStore]:
-    """Every batch of three claims or more becomes a segment, runs are merged all the time, no segment stays decoded."""
-    small = [patch.object(history, "SEGMENT_ROWS", 3), patch.object(runs, "TAIL_ROWS", 2)]
-    with small[0], small[1], patch.object(history, "CACHED_ROWS", 1), embedded() as store:
-        yield store
-
-
-@contextmanager
-def two_embedded() -> Iterator[Store]:
-    """Two open stores on one directory take turns in writing; each must see what the other wrote."""
-    with TemporaryDirectory() as folder:
-        pair = [EmbeddedStore(Path(folder) / "store", synchronous="OFF") for _ in range(2)]
-        yield Alternating(pair)
-        for store in pair:
-            store.close()
-
-
-class Alternating:
-    """Hands each call to the next of its stores."""
-
-    def __init__(self, stores: Sequence[Store]) -> None:
-        self._stores, self._turn = stores, 0
-
-    def _next(self) -> Store:
-        self._turn += 1
-        return self._stores[self._turn % len(self._stores)]
-
-    def accept(self, given: Batch, dead_letters: Sequence[DeadLetter]) -> Counts:
-        return self._next().accept(given, dead_letters)
-
-    def known_at(self, instant: Any) -> Known:
-        return self._next().known_at(instant)
-
-    def register(self, model: RegisteredModel) -> None:
-        self._next().register(model)
-
-    def publish(self, made: Decision) -> None:
-        self._next().publish(made)
-
-    def offsets(self) -> dict[str, int]:
-        return self._next().offsets()
-
-    def last_decision(self) -> Any:
-        return self._next().last_decision()
-
-    def close(self) -> None:
-        for store in self._stores:
-            store.close()
-
-
-STORES = {"memory": in_memory, "embedded": embedded, "in pieces": embedded_in_pieces, "two connections": two_embedded}
-
-
-@pytest.fixture(scope="module", params=list(STORES.values()), ids=list(STORES))
-def new_store(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-values = st.sampled_from([1.0, 2.0, 3.5, 0.0, -0.0, np.nan])
-readings = st.builds(
-    lambda channel, valid, value, available, revision, late: reading(
-        channel,
-        5 * valid,
-        value,
-        available,
-        revision,
-        # What follows from the value alone is the same each time it comes; LATE is not.
-        late
-        | (int(Quality.OUT_OF_RANGE) if value == 3.5 else 0)
-        | (int(Quality.NOT_A_NUMBER) if np.isnan(value) else 0),
-    ),
-    st.sampled_from(CHANNELS[:2]),
-    st.integers(0, 1),
-    values,
-    st.integers(0, 9),
-    st.integers(0, 1),
-    st.sampled_from([0, int(Quality.LATE)]),
-)
-officials = st.builds(
-    lambda asset, valid, value, issued, delay: official(asset, 60 * valid, value, issued, issued + delay),
-    st.sampled_from(("1/load", "W1")),
-    st.integers(0, 3),
-    values,
-    st.integers(0, 5),
-    st.integers(0, 4),
-)
-outages = st.builds(
-    lambda asset, begins, length, available: outage(asset, begins, begins + length, available),
-    st.sampled_from(("W1", "A1")),
-    st.integers(0, 3),
-    st.integers(1, 3),
-    st.integers(0, 9),
-)
-arrivals = st.lists(
-    st.one_of(readings.map(lambda r: ("r", r)), officials.map(lambda o: ("o", o)), outages.map(lambda o: ("x", o))),
-    max_size=30,
-)
-INSTANTS = [minutes(count) for count in (-1, 0, 2, 4, 6, 8, 14)]
-
-
-def batches_of(rows: Sequence[tuple[str, Any]], cuts: Sequence[int], offset: int = 0) -> list[Batch]:
-    """The rows cut into batches at some places."""
-    edges = [0, *sorted(cut % (len(rows) + 1) for cut in cuts), len(rows)]
-    made = []
-    for first, last in pairwise(edges):
-        kinds = {kind: [row for k, row in rows[first:last] if k == kind] for kind in "rox"}
-        made.append(batch(offset, kinds["r"], kinds["o"], kinds["x"]))
-        offset = made[-1].next_offset
-    return made
-
-
-def taken_in(store: Store, batches: Sequence[Batch]) -> Counts:
-    total = Counts()
-    for given_batch in batches:
-        total.add(store.accept(given_batch, ()))
-    return total
+from tests.contracts.stores import NewStore
 
 
 @settings(max_examples=30)
@@ -331,71 +185,6 @@ def test_a_channel_that_changes_its_unit_stops_the_batch_whole(new_store: NewSto
             store.accept(batch(1, [reading("W2/power", 5, 8.0, 6), {**changed, "channel": "W2/power"}]), ())
         assert store.offsets() == {SOURCE: 1}
         assert store.known_at(minutes(9)).readings(CHANNELS, LONG_AGO, NEVER_REACHED).num_rows == 1
-
-
-def test_a_decision_comes_back_bit_for_bit_and_in_order(new_store: NewStore) -> None:
-    made = [decision(30, 0.1 + 0.2), decision(15)]
-    with new_store() as store:
-        for each in made:
-            store.publish(each)
-        known = store.known_at(minutes(30))
-        first, second = made[1], made[0]
-        tables = [vintage.to_table() for each in (first, second) for vintage in each.vintages]
-        assert rows_of(known.forecasts(START)) == [row for table in tables for row in rows_of(table)]
-        assert rows_of(known.forecasts(minutes(16))) == [row for table in tables[2:] for row in rows_of(table)]
-        assert rows_of(known.plans("sced", START)) == [
-            row for each in (first, second) for row in rows_of(each.plans[1].to_table())
-        ]
-        assert rows_of(known.setpoints(START)) == [*rows_of(first.setpoints), *rows_of(second.setpoints)]
-        assert store.last_decision() == (minutes(30), b"state")
-
-
-def test_overlapping_vintages_of_one_tick_come_sorted(new_store: NewStore) -> None:
-    made = decision(0)
-    overlapping = replace(made, vintages=(made.vintages[1], made.vintages[0], made.vintages[0]))
-    with new_store() as store:
-        store.publish(overlapping)
-        table = store.known_at(START).forecasts(START)
-        keys = list(zip(*(table[name].to_pylist() for name in ("valid_time", "target", "quantile")), strict=True))
-        assert keys == sorted(keys)
-        assert len(keys) == 24
-
-
-def test_publishing_again_is_nothing_new_and_another_decision_is_refused(new_store: NewStore) -> None:
-    with new_store() as store:
-        store.publish(decision(0))
-        before = answers(store.known_at(minutes(9)))
-        store.publish(decision(0))
-        for other in (other_forecast(decision(0)), decision(0, checkpoint=b"other"), decision(0, 6.0)):
-            with pytest.raises(BrokenInvariantError, match="2020-04-18T08:00"):
-                store.publish(other)
-        assert answers(store.known_at(minutes(9))) == before
-
-
-def test_plans_of_one_instant_stay_whole_and_need_names_of_their_own(new_store: NewStore) -> None:
-    first = plan(0, Layer.SCUC, 5.0)
-    quick = replace(first, purpose="quick")
-    with new_store() as store:
-        with pytest.raises(BrokenInvariantError, match="scuc-20200418T080000Z"):
-            store.publish(replace(decision(0), plans=(first, first)))
-        store.publish(replace(decision(0), plans=(quick, first)))
-        found = store.known_at(START).plans("scuc", START)["plan_id"].to_pylist()
-        assert found == [first.plan_id] * 2 + [quick.plan_id] * 2
-        with pytest.raises(BrokenInvariantError, match="scuc-20200418T080000Z"):
-            store.publish(replace(decision(15), plans=(first,)))
-        assert store.last_decision() == (minutes(0), b"state")
-
-
-def test_the_newest_fitted_model_is_known_from_its_instant_on(new_store: NewStore) -> None:
-    old, new = (RegisteredModel("wind/intraday", minutes(at), f"m-{at}", bytes([at])) for at in (0, 60))
-    with new_store() as store:
-        for model in (new, old, old):
-            store.register(model)
-        found = [store.known_at(minutes(at)).model("wind/intraday") for at in (-1, 0, 59, 60, 0)]
-        assert found == [None, old, old, new, old]
-        assert store.known_at(minutes(60)).model("load/intraday") is None
-        with pytest.raises(BrokenInvariantError, match="wind/intraday"):
-            store.register(replace(old, payload=b"other"))
 
 
 def test_an_empty_store_answers_every_question(new_store: NewStore) -> None:
