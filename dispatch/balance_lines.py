@@ -22,9 +22,10 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 RELEASE_PRICE, REGULATION_PRICE, DC_PRICE, STORAGE_PRICE, CURTAILMENT_PRICE, SLACK_PRICE = 0.01, 1.0, 3.0, 1e2, 1e4, 1e6
-"""Prices of a megawatt of each means, 100 apart (a DC line's counts as regulation): a means is passed over only where a
-line makes it less than a hundredth as effective as the next. They order means and are no money. Wider apart, HiGHS lost
-its dual feasibility: at 3e7 for a slack it called a step of RTS-GMLC unbounded."""
+"""Prices of a megawatt of each means, 100 apart: a means is passed over only where a line makes it less than a
+hundredth as effective as the next. They order means and are no money. A DC line leaves its plan for about what two
+units' moves cost, one up and one down, and before a battery does. Wider apart, HiGHS lost its dual feasibility: at 3e7
+for a slack it called a step of RTS-GMLC unbounded."""
 
 SECOND_HALF = 1.5
 """The second half of a unit's room costs this much more, so that redispatch spreads over units."""
@@ -59,7 +60,7 @@ class Reach:
 
 
 class LineProgram:
-    """The kept program: columns angle, flow, DC deviation, asset moves (two tiers up, two down), shed, over-generation.
+    """The kept program: columns angle, flow, DC line up, DC line down, asset moves (two tiers each way), shed, dumped.
 
     Rows: balance of each bus; flow of each branch. Angles are in p.u. times the MVA base, so that coefficients stay
     near 1.
@@ -126,8 +127,9 @@ class LineProgram:
 
     def _read(self, values: Floats, anchor: Floats, reach: Reach) -> tuple[Spread, Floats]:
         start = self._buses + self._branches
-        dc = reach.dc_mw + values[start : start + len(reach.dc_mw)]
-        start += len(reach.dc_mw)
+        lines = len(reach.dc_mw)
+        dc = reach.dc_mw + values[start : start + lines] - values[start + lines : start + 2 * lines]
+        start += 2 * lines
         count = len(self._moves)
         tiers = values[start : start + 4 * count].reshape(4, count)
         power = anchor.copy()
@@ -145,14 +147,18 @@ class LineProgram:
         in_service = ~reach.branch_out[: self._branches]
         flow = np.where(in_service, self._limit - MARGIN_MW, 0.0)
         dc = np.where(reach.branch_out[self._branches :], 0.0, self._dc_limit - MARGIN_MW)
+        # A line out of service, or with its target at the limit, has to leave its target: a lower bound above zero.
+        most_up, most_down = dc - reach.dc_mw, dc + reach.dc_mw
+        dc_lower = np.maximum(np.concatenate([-most_down, -most_up]), 0.0)
+        dc_upper = np.maximum(np.concatenate([most_up, most_down]), 0.0)
         angle, bus_zero = np.full(self._buses, INFINITE), np.zeros(self._buses)
         # One angle is the reference; free, its reduced cost is rounding times the slack price, and HiGHS sees no bound.
         angle[0] = 0.0
         unlimited, moves_zero = np.full(self._buses, INFINITE), np.zeros(4 * len(self._moves))
         widths = np.concatenate([half * up, (1 - half) * up, half * down, (1 - half) * down])
-        lower = np.concatenate([-angle, -flow, -dc - reach.dc_mw, moves_zero, bus_zero, bus_zero])
+        lower = np.concatenate([-angle, -flow, dc_lower, moves_zero, bus_zero, bus_zero])
         most_shed = np.maximum(reach.load_mw, 0.0)
-        upper = np.concatenate([angle, flow, dc - reach.dc_mw, np.maximum(widths, 0.0), most_shed, unlimited])
+        upper = np.concatenate([angle, flow, dc_upper, np.maximum(widths, 0.0), most_shed, unlimited])
         return lower, upper, anchor
 
     def _model(self, network: Network) -> highspy.HighsLp:
@@ -175,9 +181,9 @@ class LineProgram:
         }
         up = np.array([table[Means(int(one))][0] for one in self._means[self._moves]])
         down = np.array([table[Means(int(one))][1] for one in self._means[self._moves]])
-        network_part = np.zeros(self._buses + self._branches + len(network.dc_lines))
+        angles_and_flows, dc = np.zeros(self._buses + self._branches), np.full(2 * len(network.dc_lines), DC_PRICE)
         moves = np.concatenate([up, SECOND_HALF * up, down, SECOND_HALF * down])
-        return np.concatenate([network_part, moves, np.full(2 * self._buses, SLACK_PRICE)])
+        return np.concatenate([angles_and_flows, dc, moves, np.full(2 * self._buses, SLACK_PRICE)])
 
     def _matrix(self, network: Network) -> csc_array:
         f = np.array([network.bus_index[b.from_bus] for b in network.branches], dtype=np.int64)
@@ -188,7 +194,7 @@ class LineProgram:
         count = len(self._moves)
         at = csc_array((np.ones(count), (self._asset_bus[self._moves], np.arange(count))), (self._buses, count))
         one = eye_array(self._buses)
-        balance = [None, -incidence, -dc, at, at, -at, -at, one, -one]
+        balance = [None, -incidence, -dc, dc, at, at, -at, -at, one, -one]
         diagonal = coo_array((-x, (np.arange(len(x)), np.arange(len(x)))), (len(x), len(x)))
         none = [csc_array((len(x), block.shape[1])) for block in balance[2:] if block is not None]
         matrix = csc_array(block_array([balance, [incidence.T, diagonal, *none]], format="csc"))

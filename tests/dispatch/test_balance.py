@@ -271,3 +271,22 @@ def test_a_dc_line_follows_its_target_while_lines_allow() -> None:
     load = network.area_shares @ np.array([80.0, 70.0])
     reach = Reach(base, lower, upper, load, np.array([17.5]), np.zeros(8, bool))
     assert RealTimeBalance(network).solve(reach).flow_mw[-1] == 17.5
+
+
+@pytest.mark.parametrize(
+    ("line_mw", "target_mw", "least_mw"), [(30.0, -10.0, 0.0), (25.0, -10.0, 10.0), (20.0, 5.0, 20.0)]
+)
+def test_a_dc_line_leaves_its_target_only_as_far_as_full_lines_ask(
+    line_mw: float, target_mw: float, least_mw: float
+) -> None:
+    """60 MW of wind at bus 3, two AC lines and the DC line: it carries what the two can't, and no more."""
+    network = six_bus(line_mw=line_mw)
+    rest = [0.0] * (len(network.assets) - 4)
+    base, upper = np.array([60.0, 40.0, 45.0, 60.0, *rest]), np.array([120.0, 80.0, 50.0, 60.0, *rest])
+    lower = np.array([30.0, 10.0, 45.0, 0.0, *rest])
+    load = network.area_shares @ np.array([80.0, 120.0])
+    reach = Reach(base, lower, upper, load, np.array([target_mw]), np.zeros(8, bool))
+    answer = RealTimeBalance(network).solve(reach)
+    assert answer.is_line_bound
+    assert answer.flow_mw[-1] == pytest.approx(least_mw, abs=1e-3)
+    assert answer.power_mw[3] == pytest.approx(60.0, abs=1e-3)
