@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,9 @@ from gridcore.forecast import QUANTILES
 
 GRID = 20
 """Steps of a weight: 5 % is finer than three weeks of validation can tell apart."""
+
+COARSE = 5
+"""Steps of the grid that the search for weights begins on."""
 
 MAX_ROWS = 3000
 """Rows that weights are chosen on, evenly taken."""
@@ -163,17 +166,32 @@ def _fit_block(members: Mapping[str, Floats], truth: Floats) -> BlockBlend | Non
 
 
 def _best_weights(stack: Floats, truth: Floats) -> Floats:
-    """The point of the simplex grid with the least loss, shape (members,); on a tie the first one found."""
+    """The point of the simplex grid with the least loss, shape (members,); on a tie the first one found.
+
+    The loss is convex in the weights: the best of a coarse grid, then steps of `GRID` from one member to another while
+    that helps.
+    """
     count = len(stack)
-    best, best_loss = np.full(count, 1 / count), np.inf
-    for parts in product(range(GRID + 1), repeat=count - 1):
-        if sum(parts) > GRID:
-            continue
-        weights = np.array([*parts, GRID - sum(parts)]) / GRID
-        loss = float(pinball(truth, np.tensordot(weights, stack, axes=1)).mean())
-        if loss < best_loss - 1e-12:
-            best, best_loss = weights, loss
-    return best
+
+    def loss_of(parts: tuple[int, ...]) -> float:
+        return float(pinball(truth, np.tensordot(np.array(parts) / GRID, stack, axes=1)).mean())
+
+    corners = product(range(0, GRID + 1, COARSE), repeat=count - 1)
+    coarse = [(*parts, GRID - sum(parts)) for parts in corners if sum(parts) <= GRID]
+    losses = {parts: loss_of(parts) for parts in coarse}
+    best = min(losses, key=lambda parts: losses[parts])
+    while True:
+        near = [_moved(best, giver, taker) for giver, taker in permutations(range(count), 2) if best[giver]]
+        losses |= {parts: loss_of(parts) for parts in near if parts not in losses}
+        found = min((best, *near), key=lambda parts: losses[parts])
+        if losses[found] >= losses[best] - 1e-12:
+            return np.array(best) / GRID
+        best = found
+
+
+def _moved(parts: tuple[int, ...], giver: int, taker: int) -> tuple[int, ...]:
+    """One step of weight from one member to another."""
+    return tuple(part - (row == giver) + (row == taker) for row, part in enumerate(parts))
 
 
 def _conformal_shift(forecast: Floats, truth: Floats) -> Floats:

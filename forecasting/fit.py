@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -26,6 +27,7 @@ from forecasting.sampling import training_question, validation_question
 from forecasting.settings import SLOT, ForecastSettings, Mode
 from forecasting.solar import SolarGeometry
 from forecasting.sums import SumsModel, fit_spread, register_sums
+from forecasting.workers import side_by_side
 from gridcore.errors import HistoryTooShortError
 from gridcore.forecast import QUANTILES
 from gridcore.ports import Known, RegisteredModel
@@ -110,24 +112,35 @@ def fit_models(
 ) -> tuple[RegisteredModel, ...]:
     """Models of every kind and mode and of the sums, fitted as of `known.instant`.
 
+    Kinds are fitted side by side in threads: LightGBM lets go of Python's lock while it trains and Prophet's solver is
+    a process of its own. Each fit is one thread's work with its own seed, so that models don't depend on the workers.
+
     Raises:
         HistoryTooShortError: Less than `settings.min_history_days` are known.
     """
     stretch = history_stretch(known, settings)
-    registered: list[RegisteredModel] = []
-    measured: dict[Mode, list[Measured]] = {mode: [] for mode in Mode}
-    for group in groups:
-        history = read_history(known, group.targets, stretch.start, stretch.end + timedelta(hours=3), all_issues=True)
-        curves = ProphetCurves(zone, by_day=False)
-        prophets: dict[tuple[str, int], str] = {}
-        for mode in Mode:
-            fitter = _KindFitter(group, history, mode, stretch, zone, settings, curves, prophets)
-            model, seen = fitter.fit()
-            registered.append(register(model, known.instant)[1])
-            measured[mode].extend(seen)
-    for mode, seen in measured.items():
+    until = stretch.end + timedelta(hours=3)
+    # Load begins first: with Prophet it takes longest, and nothing should wait for it alone at the end.
+    order = sorted(groups, key=lambda group: group.kind is not Kind.LOAD)
+    # A store serves the thread that opened it, so all reading is done here.
+    histories = [read_history(known, group.targets, stretch.start, until, all_issues=True) for group in order]
+    tasks = [partial(_fit_kind, *of_kind, stretch, zone, settings) for of_kind in zip(order, histories, strict=True)]
+    found = dict(zip((group.kind for group in order), side_by_side(tasks, settings.fit_workers), strict=True))
+    fitted = [found[group.kind] for group in groups]
+    registered = [register(model, known.instant)[1] for of_kind in fitted for model, _ in of_kind]
+    for row, mode in enumerate(Mode):
+        seen = [measured for of_kind in fitted for measured in of_kind[row][1]]
         registered.append(register_sums(fit_sums(seen, sums, mode), known.instant)[1])
     return tuple(registered)
+
+
+def _fit_kind(
+    group: KindGroup, history: History, stretch: Stretch, zone: ZoneInfo, settings: ForecastSettings
+) -> list[tuple[KindModel, list[Measured]]]:
+    """Model and measured forecasts of each mode of one kind."""
+    curves = ProphetCurves(zone, by_day=False)
+    prophets: dict[tuple[str, int], str] = {}
+    return [_KindFitter(group, history, mode, stretch, zone, settings, curves, prophets).fit() for mode in Mode]
 
 
 def history_stretch(known: Known, settings: ForecastSettings) -> Stretch:

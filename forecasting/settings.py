@@ -93,6 +93,9 @@ class ForecastSettings:
     seed: int = 20_200_101
     """Seed of row sampling and of LightGBM."""
 
+    fit_workers: int = 0
+    """Kinds that are fitted side by side; 0 for as many as the machine has cores, from 2 to 4. Results don't differ."""
+
     gate_hour: int = 8
     """Local hour of the day-ahead issue [h]; training imitates it."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
-from forecasting.blend import BlockBlend, calibrated, combine, fit_blend, unfitted
+from forecasting.blend import GRID, BlockBlend, _best_weights, calibrated, combine, fit_blend, unfitted
 from forecasting.features import NAMES, Frame, Question
 from forecasting.score import coverage, pinball
 from forecasting.settings import Mode
@@ -120,3 +121,18 @@ def test_without_any_row_the_unfitted_weights_stand() -> None:
 def test_calibrated_quantiles_never_cross(values: list[float], shift: list[float]) -> None:
     result = calibrated(np.sort(np.array(values))[None], np.array(shift)[None])
     assert (np.diff(result) >= 0).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 4))
+def test_the_search_for_weights_finds_what_trying_all_finds(seed: int, members: int) -> None:
+    generator = np.random.default_rng(seed)
+    truth = generator.normal(size=60)
+    noise = generator.normal(size=(members, 60)) * generator.uniform(0.2, 1.0, size=(members, 1))
+    levels = np.sort(generator.normal(size=(members, 1, len(QUANTILES))), axis=-1)
+    stack = (truth + noise + generator.normal(size=(members, 1)) * 0.3)[..., None] + levels
+    every = [p for p in product(range(GRID + 1), repeat=members) if sum(p) == GRID]
+    least = min(pinball(truth, np.tensordot(np.array(p) / GRID, stack, axes=1)).mean() for p in every)
+    found = _best_weights(stack, truth)
+    assert found.sum() == pytest.approx(1.0)
+    assert pinball(truth, np.tensordot(found, stack, axes=1)).mean() <= least * 1.002
