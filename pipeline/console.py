@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,6 +13,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,7 +24,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from gridcore.errors import GridError
+from gridcore.errors import BadInputError, BrokenInvariantError, GridError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C or a termination signal; the same command resumes."""
@@ -87,9 +89,18 @@ def run(command: Callable[[], Any]) -> int:
     try:
         # Outside its standalone mode typer returns the code of an `Exit` instead of raising it.
         code = command()
-    except GridError as error:
-        errors.print(f"[bold red]error[/]: {error}", highlight=False, soft_wrap=True)
+    except BrokenInvariantError as error:
+        traceback.print_exception(error)
         return error.exit_code
+    except GridError as error:
+        _say(str(error))
+        return error.exit_code
+    except typer.TyperException as error:
+        # A word of the command line that nobody knows, or one that is missing; a lone `xiaona` shows its help instead.
+        if words := error.format_message():
+            _say(words)
+            errors.print("xiaona --help, and --help after a command, tell which words there are", highlight=False)
+        return BadInputError.exit_code
     except KeyboardInterrupt:
         errors.print("interrupted: the same command resumes where it stopped", highlight=False)
         return INTERRUPTED
@@ -98,6 +109,11 @@ def run(command: Callable[[], Any]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     return code if isinstance(code, int) else 0
+
+
+def _say(words: str) -> None:
+    """An error's words as they are: brackets in them, as in a list that came, are no markup."""
+    errors.print(f"[bold red]error[/]: {escape(words)}", highlight=False, soft_wrap=True)
 
 
 def _interrupt(_signum: int, _frame: FrameType | None) -> None:

@@ -28,6 +28,10 @@ def xiaona(*arguments: str, cwd: object = None) -> subprocess.CompletedProcess[s
         (("store", "check", "--store", "nowhere"), ["no store", "nowhere"]),
         (("run", "--config", "nowhere.toml"), ["no such settings file", "nowhere.toml"]),
         (("grid", "show", "atlantis"), ["unknown grid", "atlantis"]),
+        (("nosuch",), ["No such command", "nosuch", "--help"]),
+        (("replay",), ["Missing option", "--start"]),
+        (("validate", "out", "--nope"), ["No such option", "--nope"]),
+        (("replay", "--start", "2025-03-30", "--days", "two"), ["--days", "integer"]),
     ],
 )
 def test_bad_input_ends_in_words_and_exit_code_two(arguments, words, tmp_path):

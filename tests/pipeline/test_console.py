@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 import typer
 
-from gridcore.errors import BadInputError, LimitViolatedError, NoSpaceError, StoreDamagedError
+from gridcore.errors import (
+    BadInputError,
+    BrokenInvariantError,
+    LimitViolatedError,
+    NoSpaceError,
+    StoreConflictError,
+    StoreDamagedError,
+)
 from pipeline import console
 
 VIOLATED = LimitViolatedError.exit_code
@@ -29,6 +36,8 @@ def ended(error: BaseException | None) -> int:
         (None, 0),
         (typer.Exit(VIOLATED), 3),
         (BadInputError("x"), 2),
+        (BrokenInvariantError("x"), 1),
+        (StoreConflictError("x"), 2),
         (LimitViolatedError("x"), 3),
         (StoreDamagedError("x"), 4),
         (NoSpaceError("x"), 5),
@@ -37,3 +46,27 @@ def ended(error: BaseException | None) -> int:
 )
 def test_a_command_ends_with_the_agreed_code(error, code):
     assert ended(error) == code
+
+
+def test_an_errors_brackets_are_words_and_no_markup(capsys):
+    assert ended(BadInputError("a column", got="[/bold]", wanted="[bold]")) == 2
+    assert "[/bold]" in capsys.readouterr().err
+
+
+def test_a_usage_error_is_bad_input():
+    app = typer.Typer()
+
+    @app.command()
+    def command(days: int) -> None:
+        pass
+
+    assert console.run(lambda: app(["two"], standalone_mode=False)) == 2
+    assert console.run(lambda: app([], standalone_mode=False)) == 2
+    assert console.run(lambda: app(["2", "--nope"], standalone_mode=False)) == 2
+
+
+def test_a_bug_of_ours_ends_in_its_stack_trace(capsys):
+    ended(BrokenInvariantError("a law of ours"))
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "BrokenInvariantError: a law of ours" in said
