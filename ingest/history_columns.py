@@ -51,7 +51,9 @@ def reading_columns(
     """
     _check_columns(table, ("valid_time", "channel", "value"), file)
     valid_time = _instants(table, "valid_time", network, file)
-    columns = {"valid_time": instants(valid_time), "channel": table.column("channel").cast(pa.string())}
+    columns = {"valid_time": instants(valid_time), "channel": _texts(table, "channel", file)}
+    if is_strict:
+        _check_named(columns["channel"], "channel", file)
     latency = np.timedelta64(channels.period + timedelta(seconds=network.telemetry_latency_s))
     columns["available_at"] = _arrival(table, network, file, valid_time + latency)
     columns["value"] = _numbers(table, "value", file)
@@ -59,7 +61,7 @@ def reading_columns(
     rows = _channel_rows(table, channels, file, is_strict) if filled else np.zeros(0, np.int64)
     for name in ("site", "quantity", "unit"):
         texts = [*(getattr(channel, name) for channel in channels.channels), ""]
-        columns[name] = words(texts, rows) if name in filled else table.column(name).cast(pa.string())
+        columns[name] = words(texts, rows) if name in filled else _texts(table, name, file)
     for name in ("revision", "quality"):
         present = name in table.column_names
         columns[name] = _numbers(table, name, file) if present else pa.array(np.zeros(len(table), np.int32))
@@ -80,7 +82,7 @@ def official_columns(table: pa.Table, network: Network, file: object) -> pa.Tabl
         "available_at": _arrival(table, network, file, issue_time),
         "issue_time": instants(issue_time),
         "valid_time": instants(_instants(table, "valid_time", network, file)),
-        "asset": table.column("asset").cast(pa.string()),
+        "asset": _texts(table, "asset", file),
         "power_mw": _numbers(table, "power_mw", file),
     }
     return in_order(_table(columns, OFFICIAL_SCHEMA), OFFICIAL_ORDER)
@@ -95,7 +97,7 @@ def outage_columns(table: pa.Table, network: Network, file: object) -> pa.Table:
     """
     _check_columns(table, ("asset", "from", "until"), file)
     known = {item.name for items in (network.assets, network.branches, network.dc_lines) for item in items}
-    for row, asset in enumerate(table.column("asset").cast(pa.string()).to_pylist()):
+    for row, asset in enumerate(_texts(table, "asset", file).to_pylist()):
         if asset not in known:
             raise BadInputError(
                 "an outage of nothing", file=f"{file}, row {row + 2}", asset=asset, wanted="an asset or branch"
@@ -108,7 +110,7 @@ def outage_columns(table: pa.Table, network: Network, file: object) -> pa.Table:
         )
     columns = {
         "available_at": _arrival(table, network, file, start),
-        "asset": table.column("asset").cast(pa.string()),
+        "asset": _texts(table, "asset", file),
         "from": instants(start),
         "until": instants(until),
     }
@@ -129,12 +131,13 @@ def _table(columns: dict[str, pa.Array], schema: pa.Schema) -> pa.Table:
 
 
 def _sortable(column: pa.ChunkedArray) -> Codes:
-    """Integers in the order of the column's values, shape (rows,)."""
+    """Integers in the order of the column's values, absent words first, shape (rows,)."""
     if pa.types.is_timestamp(column.type):
         return np.asarray(column.to_numpy().astype("datetime64[us]").astype(np.int64))
     if not pa.types.is_string(column.type):
         return np.asarray(column.to_numpy().astype(np.int64))
-    encoded = pa.chunked_array(column.chunks or [pa.array([], pa.string())]).combine_chunks().dictionary_encode()
+    filled = pa.chunked_array(column.chunks or [pa.array([], pa.string())]).fill_null("")
+    encoded = filled.combine_chunks().dictionary_encode()
     texts = encoded.dictionary.to_pylist()
     rank = np.empty(len(texts), np.int64)
     rank[sorted(range(len(texts)), key=lambda code: texts[code])] = np.arange(len(texts))
@@ -188,7 +191,7 @@ def _numbers(table: pa.Table, name: str, file: object) -> pa.ChunkedArray:
     column = table.column(name)
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         return column
-    texts = pc.utf8_trim_whitespace(column.cast(pa.string()).fill_null(""))
+    texts = pc.utf8_trim_whitespace(_texts(table, name, file).fill_null(""))
     texts = pc.if_else(pc.equal(texts, ""), "nan", texts)
     try:
         return texts.cast(pa.float64())
@@ -197,6 +200,23 @@ def _numbers(table: pa.Table, name: str, file: object) -> pa.ChunkedArray:
         raise BadInputError(
             f"column {name}", file=f"{file}, row {row + 2}", got=repr(text), wanted="a number"
         ) from cause
+
+
+def _texts(table: pa.Table, name: str, file: object) -> pa.ChunkedArray:
+    """A column of words; an absent one stays null."""
+    column = table.column(name)
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowException as cause:
+        what = f"column {name}"
+        raise BadInputError(what, file=file, got=column.type, wanted="words or numbers") from cause
+
+
+def _check_named(column: pa.ChunkedArray, name: str, file: object) -> None:
+    """Every cell holds a word."""
+    if column.null_count:
+        row = int(np.flatnonzero(pc.is_null(column).to_numpy())[0])
+        raise BadInputError(f"a missing {name}", file=f"{file}, row {row + 2}", got="an empty cell", wanted="a name")
 
 
 def _is_number(text: str) -> bool:
@@ -209,7 +229,7 @@ def _is_number(text: str) -> bool:
 
 def _channel_rows(table: pa.Table, channels: ChannelTable, file: object, is_strict: bool) -> Codes:
     """Each reading's row in the channel table; the row after the last one for an unknown channel."""
-    encoded = pc.dictionary_encode(table.column("channel").cast(pa.string()), null_encoding="encode")
+    encoded = pc.dictionary_encode(_texts(table, "channel", file), null_encoding="encode")
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     names = encoded.dictionary.to_pylist()
     rows = np.array([channels.index.get(name or "", -1) for name in names] or [-1], np.int64)

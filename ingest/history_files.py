@@ -61,7 +61,7 @@ class History:
             return None
         if self._is_lazy and (told := _told_span(self.file)) is not None:
             return told
-        whole = pq.read_table(self.file, columns=["valid_time"]) if self._is_lazy else self._whole
+        whole = _read(self.file) if self._is_lazy else self._whole
         if not len(whole):
             return None
         least = pc.min_max(whole.column("valid_time").cast(TIMESTAMP)).as_py()
@@ -95,9 +95,12 @@ def read_whole(file: Path) -> pa.Table:
 
 
 def write_parquet(tables: Iterable[pa.Table], file: Path, schema: pa.Schema) -> int:
-    """Write tables one after the other and return the number of rows; equal tables give equal bytes."""
+    """Write tables one after the other and return the number of rows; equal tables give equal bytes.
+
+    Each page carries its checksum: altered bytes can decode to other values without any error else.
+    """
     rows = 0
-    with pq.ParquetWriter(file, schema, compression="zstd", compression_level=3) as writer:
+    with pq.ParquetWriter(file, schema, compression="zstd", compression_level=3, write_page_checksum=True) as writer:
         for table in tables:
             rows += len(table)
             if len(table):
@@ -117,7 +120,7 @@ def _has_instants(file: Path) -> bool:
     """The Parquet file's valid_time is of the project's own type, so that it can be cut while it is read."""
     try:
         schema = pq.read_schema(file)
-    except (OSError, pa.ArrowInvalid) as cause:
+    except (OSError, pa.ArrowException) as cause:
         raise BadInputError("an unreadable file", file=file, got=cause, wanted="Parquet") from cause
     place = schema.get_field_index("valid_time")
     return place >= 0 and bool(schema.field(place).type == TIMESTAMP)
@@ -137,13 +140,13 @@ def _read(file: Path, inside: pc.Expression | None = None) -> pa.Table:
     """A file as it stands; every CSV cell is text, so that what is wrong can be quoted."""
     try:
         if file.suffix == ".parquet":
-            return pq.read_table(file, filters=inside, use_threads=False)
+            return pq.read_table(file, filters=inside, use_threads=False, page_checksum_verification=True)
         if not file.stat().st_size:
             raise BadInputError("an empty file", file=file, got="0 bytes", wanted="a header and rows")
         names = csv.open_csv(str(file)).schema.names
         options = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
         table = csv.read_csv(str(file), csv.ReadOptions(use_threads=False), convert_options=options)
-    except (OSError, pa.ArrowInvalid) as cause:
+    except (OSError, pa.ArrowException) as cause:
         raise BadInputError(
             "an unreadable file", file=file, got=cause, wanted="Parquet, or CSV with a header"
         ) from cause

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from gridcore.errors import BadInputError
 from gridcore.reading import READING_SCHEMA
+from gridcore.timeline import TIMESTAMP
 from ingest.grid_directory import read_grid_directory
 from ingest.grid_write import write_network
+from ingest.history_files import write_parquet
 from ingest.table_source import TableSource
-from tests.ingest.builders import small_network
+from tests.ingest.builders import START, WIND, reading, small_network
 
 DAY = datetime(2025, 3, 29, 23, tzinfo=UTC)
 
@@ -123,7 +127,7 @@ def test_an_empty_history_is_an_error(grid: Path) -> None:
 
 def test_a_grid_without_history_says_so(grid: Path) -> None:
     with pytest.raises(BadInputError, match="without history"):
-        assert read_grid_directory(grid).first
+        _ = read_grid_directory(grid).first
 
 
 def test_two_files_of_one_table_are_refused(grid: Path) -> None:
@@ -144,3 +148,43 @@ def test_the_hash_follows_every_file(grid: Path) -> None:
     hashes.append(read_grid_directory(grid).data_sha256())
     assert len(set(hashes)) == 4
     assert read_grid_directory(grid).data_sha256() == hashes[-1]
+
+
+def parquet_of(grid: Path, table: pa.Table) -> TableSource:
+    """The grid with a Parquet file of readings, as the project writes it."""
+    write_parquet([table], grid / "readings.parquet", table.schema)
+    return read_grid_directory(grid)
+
+
+def test_altered_bytes_never_pass_for_other_values(grid: Path) -> None:
+    rows = [reading(WIND, valid=5.0 * step, value=step * 0.37 % 90.0) for step in range(2000)]
+    source = parquet_of(grid, pa.Table.from_pylist(rows, schema=READING_SCHEMA))
+    clean = source.readings(START, START + timedelta(days=9))
+    content, chance = (grid / "readings.parquet").read_bytes(), np.random.default_rng(3)
+    for place in chance.integers(4, len(content) // 2, size=20).tolist():
+        broken = bytearray(content)
+        broken[place : place + 40] = chance.bytes(40)
+        (grid / "readings.parquet").write_bytes(broken)
+        found = clean
+        with suppress(BadInputError):
+            found = read_grid_directory(grid).readings(START, START + timedelta(days=9))
+        assert found.equals(clean), place
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "words"),
+    [
+        ("channel", pa.array([None], pa.string()), ["row 2", "a missing channel", "an empty cell"]),
+        ("value", pa.array([[1.0]]), ["column value", "list<"]),
+        ("channel", pa.array([[1.0]]), ["column channel", "list<"]),
+        ("available_at", pa.array([None], TIMESTAMP), ["row 2", "available_at", "a missing instant"]),
+        ("valid_time", pa.array([START.replace(tzinfo=None)]), ["valid_time", "without a zone"]),
+    ],
+)
+def test_a_parquet_column_of_another_kind_is_named(grid: Path, column: str, cells: pa.Array, words: list[str]) -> None:
+    table = pa.Table.from_pylist([reading(WIND)], schema=READING_SCHEMA)
+    table = table.set_column(table.schema.get_field_index(column), column, cells)
+    write_parquet([table], grid / "readings.parquet", table.schema)
+    with pytest.raises(BadInputError) as caught:
+        read_grid_directory(grid).readings(START, START + timedelta(days=1))
+    assert all(word in str(caught.value) for word in ["readings.parquet", *words]), str(caught.value)
