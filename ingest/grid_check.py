@@ -34,7 +34,8 @@ class HistoryCounts:
     official: int = 0
     outages: int = 0
     flags: Counter[str] = field(default_factory=Counter)
-    """Readings by quality flag, in the words of `gridcore.reading.Quality`."""
+    """Readings by quality flag, in the words of `gridcore.reading.Quality`; and how many stand again: `repeated` with
+    the same value, which changes nothing, or in `conflict` with another one: the larger plausible one holds."""
 
 
 def check_history(source: TableSource) -> HistoryCounts:
@@ -72,8 +73,20 @@ def _check_readings(readings: pa.Table, channels: ChannelTable, file: Path | Non
     for flag in Quality:
         if touched := int(((quality & int(flag)) != 0).sum()):
             counts.flags[str(flag.name).lower()] += touched
+    _count_repeats(clean.readings, counts)
     good = pa.array((quality & int(UNUSABLE)) == 0)
     return set(pc.unique(clean.readings.column("channel").filter(good)).to_pylist())
+
+
+def _count_repeats(readings: pa.Table, counts: HistoryCounts) -> None:
+    """Count readings beyond the first of their channel, period and revision."""
+    key = ["channel", "valid_time", "revision"]
+    values = readings.group_by(key).aggregate([("value", "count_distinct"), ([], "count_all")])
+    conflicts = pc.sum(values.column("value_count_distinct")).as_py() - len(values)
+    repeats = len(readings) - len(values) - conflicts
+    for name, count in (("repeated", repeats), ("conflict", conflicts)):
+        if count:
+            counts.flags[name] += count
 
 
 def _check_driven(network: Network, usable: set[str], file: Path | None) -> None:

@@ -45,6 +45,11 @@ def test_what_is_kept_with_a_flag_is_counted(grid: Path) -> None:
     assert dict(check_history(read_grid_directory(grid)).flags) == {"not_a_number": 1}
 
 
+def test_readings_that_stand_again_are_counted(grid: Path) -> None:
+    spoil(grid, "readings", lambda rows: [*rows, *rows[100:150], rows[7] + "1"])
+    assert dict(check_history(read_grid_directory(grid)).flags) == {"repeated": 50, "conflict": 1}
+
+
 def cell(column: int, value: str) -> Callable[[Lines], Lines]:
     """Change one cell of the second row."""
 
