@@ -13,8 +13,7 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
-from gridcore.reading import Quality
-from storage.claims import IMPLAUSIBLE
+from gridcore.reading import UNUSABLE, Quality
 from storage.columns import Label
 from storage.embedded import EmbeddedStore
 from storage.history import History
@@ -22,17 +21,22 @@ from storage.segments import COLUMNS, SEGMENT_FOLDER, claim_table
 
 _CLAIMS = """
 CREATE VIEW {kind}_claim AS
-    SELECT {name}, valid_time, {version}, {value}, min(available_at) AS available_at,
-           arg_min(quality, (available_at, quality)) AS quality
-    FROM {kind}_log GROUP BY {name}, valid_time, {version}, {value}
+    SELECT {name}, valid_time, {version}, {value}, best.available_at AS available_at, best.quality AS quality,
+           best.is_unusable AS is_unusable
+    FROM (
+        SELECT {name}, valid_time, {version}, {value}, min(struct_pack(
+                   is_unusable := NOT isfinite({value}) OR quality & {unusable} <> 0,
+                   available_at := available_at, quality := quality)) AS best
+        FROM {kind}_log GROUP BY {name}, valid_time, {version}, {value}
+    )
 """
-"""Each claim once, with the earliest it was had."""
+"""Each value once: usable where it has come so, with the earliest it was had."""
 
 _RANKED = """
 CREATE VIEW ranked_{kind} AS
     SELECT *, row_number() OVER (
                PARTITION BY {name}, valid_time
-               ORDER BY {version} DESC, isfinite({value}) AND quality & {implausible} = 0 DESC,
+               ORDER BY {version} DESC, is_unusable,
                         CASE WHEN isnan({value}) THEN '-infinity'::DOUBLE ELSE {value} END DESC
            ) AS place,
            count(*) OVER (PARTITION BY {name}, valid_time, {version}) > 1 AS is_contested
@@ -63,7 +67,7 @@ def analysis_of(store: EmbeddedStore) -> Iterator[duckdb.DuckDBPyConnection]:
         for history in (store.readings, store.official):
             _add_log(connection, store, history)
             name, _, version, _, value, _ = COLUMNS[history.kind]
-            words = {"kind": history.kind, "name": name, "version": version, "value": value, "implausible": IMPLAUSIBLE}
+            words = {"kind": history.kind, "name": name, "version": version, "value": value, "unusable": int(UNUSABLE)}
             for view in (_CLAIMS, _RANKED):
                 connection.execute(view.format(**words))
         connection.execute(_READINGS)

@@ -5,9 +5,11 @@ given to us (version = issue time). Claims are only ever added, never changed, a
 the set of claims known at an instant. So neither the order of arrival nor the cut into batches can change an answer:
 
 - the highest version known stands;
-- two values of one version are a conflict: a plausible value (finite, in range) stands before one that is not, then the
-  larger one. Any fixed order would do; "the first to come" would not, since it differs between two runs of one stream.
-- a claim that comes again keeps its earliest `available_at`, with the quality it had then.
+- two values of one version are a conflict: a usable value (finite, no flag of `UNUSABLE`) stands before one that is
+  not, then the larger one. So the value of a clock that runs ahead does not hide the true one that comes at its time.
+  Any fixed order would do; "the first to come" would not, since it differs between two runs of one stream.
+- a value that comes again keeps its earliest `available_at`, with the quality it had then; one that came unusable and
+  comes again usable (at the time it was stamped with) is had from then on, with the quality of that sending.
 """
 
 from __future__ import annotations
@@ -18,16 +20,13 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 
-from gridcore.reading import Quality
+from gridcore.reading import UNUSABLE, Quality
 
 Int64s = npt.NDArray[np.int64]
 """Integers; instants are microseconds since 1970 in UTC."""
 
 Mask = npt.NDArray[np.bool_]
 """One truth value for each claim."""
-
-IMPLAUSIBLE = int(Quality.OUT_OF_RANGE | Quality.NOT_A_NUMBER)
-"""Flags that follow from the value alone; the other flags depend on when it came and must not decide a conflict."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +58,12 @@ class Claims:
     def take(self, rows: slice | Mask | npt.NDArray[np.intp]) -> Claims:
         """The claims of a slice, a mask or positions."""
         return Claims(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def is_usable(claims: Claims) -> Mask:
+    """Finite values without a flag that keeps them out of models and state; each follows from the claim alone."""
+    usable: Mask = np.isfinite(claims.value) & ((claims.quality & int(UNUSABLE)) == 0)
+    return usable
 
 
 def no_claims() -> Claims:
@@ -134,7 +139,7 @@ class Sifted:
     """What a batch adds to the claims there are."""
 
     kept: Claims
-    """Claims to add, sorted by series, valid_time: new ones, and known ones that were had earlier than known."""
+    """To add, sorted by series, valid_time: new ones, and known ones that were had earlier or first usable now."""
 
     stored: int
     """New (series, valid_time)."""
@@ -176,13 +181,14 @@ def _sift_shared(claims: Claims, is_new: Mask) -> tuple[Claims, int, int, int]:
     version = cell | heads(claims.version)
     value = version | heads(claims.value.view(np.int64))
     counts = [_count_all_new(head, is_new) for head in (cell, version, value)]
-    return claims.take(value & is_new), counts[0], counts[1], counts[2]
+    told = value | heads(is_usable(claims))
+    return claims.take(told & is_new), counts[0], counts[1], counts[2]
 
 
 def _claim_order(claims: Claims, is_new: Mask) -> npt.NDArray[np.intp]:
-    """Order by series, valid_time, version, value's bits; of equal claims the earliest, then the existing, first."""
+    """Order by series, valid_time, version, value's bits; of equal ones usable, then earliest, then existing first."""
     bits = claims.value.view(np.int64)
-    late = (is_new, claims.quality, claims.available_at)
+    late = (is_new, claims.quality, claims.available_at, ~is_usable(claims))
     return np.lexsort((*late, bits, claims.version, claims.valid_time, claims.series))
 
 
@@ -223,8 +229,7 @@ def _stand(claims: Claims, rank: npt.NDArray[np.intp], every_version: bool) -> t
     """Standing claims of cells that have several."""
     claims, rank = _earliest(claims, rank)
     value = np.where(np.isnan(claims.value), -np.inf, claims.value)
-    plausible = np.isfinite(claims.value) & ((claims.quality & IMPLAUSIBLE) == 0)
-    order = np.lexsort((value, plausible, claims.version, claims.valid_time, rank))
+    order = np.lexsort((value, is_usable(claims), claims.version, claims.valid_time, rank))
     claims, rank = claims.take(order), rank[order]
     cell = heads(rank, claims.valid_time)
     version = cell | heads(claims.version)
@@ -236,7 +241,7 @@ def _stand(claims: Claims, rank: npt.NDArray[np.intp], every_version: bool) -> t
 
 
 def _earliest(claims: Claims, rank: npt.NDArray[np.intp]) -> tuple[Claims, npt.NDArray[np.intp]]:
-    """One row for each claim: that with the earliest `available_at`."""
+    """One row for each value: usable where it has come so, with the earliest `available_at` of those."""
     order = _claim_order(claims, np.zeros(len(claims), bool))
     claims, rank = claims.take(order), rank[order]
     first = heads(rank, claims.valid_time, claims.version, claims.value.view(np.int64))

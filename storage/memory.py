@@ -17,7 +17,7 @@ import pyarrow as pa
 from gridcore.errors import BrokenInvariantError, StoreConflictError
 from gridcore.plan import Layer
 from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, RegisteredModel
-from gridcore.reading import OUTAGE_SCHEMA, Quality
+from gridcore.reading import OUTAGE_SCHEMA, UNUSABLE, Quality
 from gridcore.timeline import TIMESTAMP
 from storage.documents import content_sha256, documents_of, forecast_rows, plan_rows, setpoint_rows
 
@@ -53,15 +53,23 @@ class Claim(NamedTuple):
         return self.version, struct.pack("<d", self.value)
 
     @property
+    def is_usable(self) -> bool:
+        """It may enter models and state."""
+        return math.isfinite(self.value) and not self.quality & UNUSABLE
+
+    @property
+    def precedence(self) -> tuple[bool, datetime, int]:
+        """Which sending of a value it is known by: the smallest of these."""
+        return not self.is_usable, self.available_at, self.quality
+
+    @property
     def standing(self) -> tuple[bool, float, bytes]:
         """Which of two values of one version stands: the larger of these."""
-        bad = Quality.OUT_OF_RANGE | Quality.NOT_A_NUMBER
-        plausible = math.isfinite(self.value) and not self.quality & bad
-        return plausible, -math.inf if math.isnan(self.value) else self.value, self.identity[1]
+        return self.is_usable, -math.inf if math.isnan(self.value) else self.value, self.identity[1]
 
 
-Ledger = dict[Cell, dict[tuple[Any, bytes], Claim]]
-"""Claims of each cell by identity."""
+Ledger = dict[Cell, dict[tuple[Any, bytes], list[Claim]]]
+"""Sendings of each cell's values by identity."""
 
 
 class MemoryStore:
@@ -212,7 +220,8 @@ class MemoryKnown:
     def first_valid_time(self) -> datetime | None:
         """Start of the oldest reading known; None when there is none."""
         ledger = self._store.readings
-        known = [c for c, claims in ledger.items() if any(k.available_at <= self._instant for k in claims.values())]
+        sent = [(cell, s) for cell, claims in ledger.items() for value in claims.values() for s in value]
+        known = [cell for cell, sending in sent if sending.available_at <= self._instant]
         return min((cell.valid_time for cell in known), default=None)
 
     def _issued(self, since: datetime) -> list[Decision]:
@@ -225,8 +234,8 @@ class MemoryKnown:
         """Cells of some names in [start, end) with the claims known, sorted."""
         found = []
         for cell in sorted(c for c in ledger if c.name in set(names) and start <= c.valid_time < end):
-            known = [claim for claim in ledger[cell].values() if claim.available_at <= self._instant]
-            if known:
+            sent = [[s for s in value if s.available_at <= self._instant] for value in ledger[cell].values()]
+            if known := [min(value, key=lambda s: s.precedence) for value in sent if value]:
                 found.append((cell, known))
         return found
 
@@ -253,15 +262,13 @@ def _canonical(value: float | None) -> float:
 def _add(ledger: Ledger, cell: Cell, claim: Claim) -> str:
     """Add a claim; gives the count of `Counts` that it belongs to."""
     claims = ledger.setdefault(cell, {})
-    known = claims.get(claim.identity)
-    if known is not None:
-        claims[claim.identity] = min(known, claim, key=lambda c: (c.available_at, c.quality))
-        return "duplicate"
-    if any(other.version == claim.version for other in claims.values()):
+    if claim.identity in claims:
+        what = "duplicate"
+    elif any(version == claim.version for version, _ in claims):
         what = "conflict"
     else:
         what = "revised" if claims else "stored"
-    claims[claim.identity] = claim
+    claims.setdefault(claim.identity, []).append(claim)
     return what
 
 
