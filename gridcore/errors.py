@@ -59,9 +59,10 @@ class StoreDamagedError(GridError):
 
 
 class StoreConflictError(GridError):
-    """Another owner moved the partition's offset first (a zombie's commit is refused): the caller re-reads."""
+    """Another process owns the store: it moved the offset first (a zombie's commit is refused), or keeps it locked.
 
-    exit_code = 4
+    Nothing is damaged: the caller reads again, or the user ends one of the two processes; exit code 2.
+    """
 
 
 class NoSpaceError(GridError):
@@ -71,6 +72,6 @@ class NoSpaceError(GridError):
 
 
 class BrokenInvariantError(GridError):
-    """A law of ours does not hold: the run stops at once."""
+    """A law of ours does not hold, which is a bug of ours: the run stops at once, exit code 1, with its stack trace."""
 
-    exit_code = 4
+    exit_code = 1

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gridcore.errors import BadInputError, GridError, NoSpaceError, StoreConflictError, StoreDamagedError
+from storage.durable import make_folder
 
 DATABASE_FILE = "store.sqlite"
 """Name of the database in a store's directory."""
@@ -90,7 +91,7 @@ def connect(path: Path, *, synchronous: str = "NORMAL") -> sqlite3.Connection:
         StoreDamagedError: The file is no database.
     """
     with told_apart(path):
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         connection = sqlite3.connect(path / DATABASE_FILE, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -140,6 +141,9 @@ def written(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
 def told_apart(path: Path) -> Iterator[None]:
     """Turn the database's and the file system's errors into ours.
 
+    What is none of these, such as a closed connection or a statement that SQLite does not take, is a bug of ours and
+    passes as it is.
+
     Raises:
         NoSpaceError: The disk is full.
         StoreDamagedError: The database or a file of the store can't be read as what it should be.
@@ -148,8 +152,14 @@ def told_apart(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (sqlite3.Error, UnicodeDecodeError) as cause:
-        raise _meaning(cause, path) from cause
+    except UnicodeDecodeError as cause:
+        # A word that is no UTF-8 can only come from damage.
+        raise StoreDamagedError("the store's database is damaged", file=path, got=str(cause)) from cause
+    except sqlite3.Error as cause:
+        meaning = _meaning(cause, path)
+        if meaning is None:
+            raise
+        raise meaning from cause
     except OSError as cause:
         if cause.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise NoSpaceError("the disk is full; nothing of this step was kept", file=path, got=str(cause)) from cause
@@ -158,18 +168,25 @@ def told_apart(path: Path) -> Iterator[None]:
         raise
 
 
-def _meaning(cause: sqlite3.Error | UnicodeDecodeError, path: Path) -> GridError:
-    """What an error of the database means to the caller.
+DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_MISMATCH", "SQLITE_IOERR_CORRUPTFS")
+"""Beginnings of the names of SQLite's errors that speak of the file's content."""
 
-    A word that is no UTF-8, or a table that lacks what this program put there, can only come from damage.
-    """
+DAMAGED_TABLES = ("no such table", "no such column", "unsupported file format", "Could not decode to UTF-8")
+"""Beginnings of SQLite's and Python's words, under no error name of their own, for tables or words that lack what this
+program put there."""
+
+
+def _meaning(cause: sqlite3.Error, path: Path) -> GridError | None:
+    """What an error of the database means to the caller; None where it is a bug of ours."""
     name, words = getattr(cause, "sqlite_errorname", ""), str(cause)
+    if name.startswith(DAMAGED) or words.startswith(DAMAGED_TABLES):
+        return StoreDamagedError("the store's database is damaged", file=path, got=words)
     is_broken_off = name.startswith("SQLITE_IOERR") and shutil.disk_usage(path).free < SHARED_MEMORY_BYTES
     if name == "SQLITE_FULL" or is_broken_off:
         return NoSpaceError("the disk is full; nothing of this step was kept", file=path, got=words)
-    if name.startswith("SQLITE_BUSY"):
-        wanted = f"at most {BUSY_TIMEOUT_S} s of waiting"
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        wanted = f"one writer; this one waited {BUSY_TIMEOUT_S:g} s"
         return StoreConflictError("another process keeps the store locked", file=path, got=words, wanted=wanted)
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_IOERR")):
         return BadInputError("the store can't be opened or written", file=path, got=words)
-    return StoreDamagedError("the store's database is damaged", file=path, got=words)
+    return None

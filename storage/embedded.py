@@ -27,6 +27,7 @@ from storage.claims import Sifted
 from storage.columns import arrived_official, arrived_readings, instant_of, micros
 from storage.database import DATABASE_FILE, connect, told_apart, written
 from storage.documents import TOPICS, Document, content_sha256, documents_of
+from storage.durable import make_folder, sync
 from storage.embedded_known import EmbeddedKnown
 from storage.history import History, Intake
 from storage.segments import SEGMENT_FOLDER, sweep
@@ -49,10 +50,11 @@ class EmbeddedStore:
         self._models: dict[str, RegisteredModel] = {}
         self._connection = connect(path, synchronous=synchronous)
         try:
-            with told_apart(path):
+            # One snapshot: a commit between the columns and the number that dates them would never be seen.
+            with told_apart(path), self._snapshot():
+                self._generation, self._data_version = self._read_generation(), self._read_data_version()
                 self.readings = History(self._connection, path, "reading")
                 self.official = History(self._connection, path, "official")
-                self._generation, self._data_version = self._read_generation(), self._read_data_version()
         except BaseException:
             self._connection.close()
             raise
@@ -274,14 +276,15 @@ def fork(source: Path, target: Path) -> None:
         wanted = "a store to copy, and a directory without one"
         raise BadInputError("a store can't be forked", file=source, got=target, wanted=wanted)
     with told_apart(target):
-        (target / SEGMENT_FOLDER).mkdir(parents=True, exist_ok=True)
+        segments = target / SEGMENT_FOLDER
+        make_folder(segments)
         partial = target / f"{DATABASE_FILE}.partial"
         partial.unlink(missing_ok=True)
         with closing(connect(source)) as original, closing(sqlite3.connect(partial)) as copy:
             original.backup(copy)
             files = [row[0] for row in copy.execute("SELECT file FROM segment")]
         for file in files:
-            linked = target / SEGMENT_FOLDER / file
+            linked = segments / file
             linked.unlink(missing_ok=True)
             try:
                 os.link(source / SEGMENT_FOLDER / file, linked)
@@ -289,8 +292,12 @@ def fork(source: Path, target: Path) -> None:
                 if cause.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}:
                     raise
                 shutil.copyfile(source / SEGMENT_FOLDER / file, linked)
+                sync(linked)
+        sync(segments)
+        sync(partial)
         # The database comes last: a fork that broke off is no store, and can be made again.
         partial.rename(target / DATABASE_FILE)
+        sync(target)
 
 
 def count(batch: Batch, letters: Sequence[DeadLetter], sifted: Sifted) -> Counts:

@@ -7,7 +7,6 @@ over from a broken write: it is never read, and `sweep` deletes it.
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 from gridcore.errors import StoreDamagedError
 from gridcore.timeline import TIMESTAMP
 from storage.claims import Claims
+from storage.durable import make_folder, sync
 
 SEGMENT_FOLDER = "segments"
 """Folder of the segment files in a store's directory."""
@@ -73,7 +73,7 @@ def write_segment(store: Path, kind: str, claims: Claims, names: Sequence[str]) 
         names: Name of each series number.
     """
     folder = store / SEGMENT_FOLDER
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     partial = folder / f"{kind}.partial"
     columns = COLUMNS[kind]
     try:
@@ -86,11 +86,11 @@ def write_segment(store: Path, kind: str, claims: Claims, names: Sequence[str]) 
             use_dictionary=[columns[0], columns[2], columns[5]],
             column_encoding={columns[1]: "DELTA_BINARY_PACKED", columns[3]: "DELTA_BINARY_PACKED"},
         )
-        _sync(partial)
+        sync(partial)
         sha256 = file_sha256(partial)
         # Named by its content, so that two stores forked from one can never give one name to different rows.
         path = partial.rename(folder / f"{kind}-{sha256[:24]}.parquet")
-        _sync(folder)
+        sync(folder)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
@@ -181,12 +181,3 @@ def file_sha256(path: Path) -> str:
     """Hash of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Force a file or a folder's entries to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
