@@ -58,7 +58,7 @@ class Accuracy:
     """RMSE accuracy of the official series."""
 
     is_headline: bool
-    """Counts as a claim; False where the official series is the truth times a constant."""
+    """Counts as a claim: wind, PV or rooftop PV, where the official series is not the truth times a constant."""
 
     def as_dict(self) -> dict[str, object]:
         """The item for JSON."""

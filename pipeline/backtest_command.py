@@ -86,7 +86,9 @@ def _show(found: Backtest, source: GridSource, start: date, days: int) -> None:
         )  # fmt: skip
     console.results.print(table)
     if any(not row.is_headline for row in found.accuracy):
-        console.results.print("* no headline: the official series is the truth times a constant")
+        console.results.print(
+            "* no headline: neither wind nor sun, or the official series is the truth times a constant"
+        )
 
 
 def _words(value: float | None, factor: float, digits: int) -> str:

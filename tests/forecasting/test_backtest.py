@@ -8,8 +8,9 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from forecasting.backtest import backtest, official_is_truth
+from forecasting.backtest import backtest
 from forecasting.history import read_history
+from forecasting.scorer import is_headline, official_is_truth
 from gridcore.errors import HistoryTooShortError
 from gridcore.target import Kind
 from tests.forecasting.fakes import EPOCH, rts_history
@@ -66,3 +67,12 @@ def test_a_constant_factor_is_seen_through_and_a_real_error_is_not() -> None:
     assert not official_is_truth(made)
     hourly = np.repeat(made.truth.reshape(1, -1, 4).mean(axis=2), 4, axis=1)
     assert official_is_truth(replace(made, official=hourly[None] * 0.92))
+
+
+def test_only_wind_and_sun_are_headline() -> None:
+    # No official series of the made world is its truth; a solar field's heat and load are no claim all the same.
+    end = START + timedelta(days=DAYS)
+    made = read_history(world().history.known_at(end + timedelta(hours=1)), WIND, START, end, all_issues=False)
+    assert {kind for kind in Kind if is_headline(kind, made)} == {Kind.WIND, Kind.PV, Kind.ROOFTOP_PV}
+    hourly = np.repeat(made.truth.reshape(len(WIND), -1, 4).mean(axis=2), 4, axis=1)
+    assert not is_headline(Kind.WIND, replace(made, official=hourly[None] * 0.92))
