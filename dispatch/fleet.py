@@ -47,7 +47,7 @@ class ReserveGroup:
     """Rows of the fleet's batteries that count."""
 
     counts_quick_starts: bool = False
-    """A quick-start unit that is off counts with its capacity."""
+    """A quick-start unit that is off counts with its capacity, in periods in which it could run."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,9 @@ class Fleet:
 
     battery_asset: Ints
     """Stores of electric energy, shape (batteries,)."""
+
+    battery_ramp_mw_per_h: Floats
+    """Largest change of a battery's net power, shape (batteries,) [MW/h]."""
 
     csp_unit: Ints
     """Rows of units with a heat tank, shape (csp,)."""
@@ -169,6 +172,7 @@ def fleet_of(network: Network) -> Fleet:
         start_cost=np.array([start.cost for start in starts]),
         vre_asset=np.array(vre, dtype=np.int64),
         battery_asset=np.array(batteries, dtype=np.int64),
+        battery_ramp_mw_per_h=60.0 * np.array([assets[row].ramp_mw_per_min for row in batteries]),
         csp_unit=np.array(csp, dtype=np.int64),
         store_asset=np.array(tanks, dtype=np.int64),
         energy_mwh=np.array([s.energy_mwh for s in stores if s]),

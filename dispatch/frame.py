@@ -6,6 +6,7 @@ Everything is vectorised: a tick changes numbers, never structure.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,14 @@ from dispatch.compiled import Compiled
 from dispatch.outlook import Outlook
 from dispatch.settings import DispatchSettings
 from gridcore.state import GridState
+from gridcore.timeline import to_numpy
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+
+QUICK_NOTICE = timedelta(minutes=45)
+"""From a decision to the first period that a unit still off can help in: what comes in the period after the decision is
+seen at its end, decided on at the next tick, and in force a period later."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,9 @@ def frame_of(
     lower[on], upper[on] = choice.least, choice.most
     _write_balance(problem, outlook, row_lower, row_upper)
     _write_reserves(problem, outlook, row_lower)
+    _write_standby(problem, outlook, upper, row_upper)
     _write_energy(problem, state, end_energy_mwh, row_lower, row_upper)
+    _write_battery_ramps(problem, outlook, state, row_lower, row_upper)
     relaxed = _write_ramps(problem, state, choice, row_lower, row_upper)
     if "start" in problem.columns:
         _write_switching(problem, state, upper, row_lower, row_upper)
@@ -100,7 +108,9 @@ def _write_power_bounds(
     tanks = np.arange(len(fleet.battery_asset), len(fleet.store_asset))
     charge[tanks] = np.minimum(charge[tanks], outlook.available_mw[fleet.store_asset[tanks]])
     upper[columns["charge"]] = np.where(is_out[fleet.store_asset], 0.0, charge)
-    for family in ("discharge", "held_battery"):
+    swing = fleet.battery_ramp_mw_per_h * settings.reserve_time_s / 3600.0
+    upper[columns["held_battery"]] = upper[columns["held_down"]] = swing[:, None]
+    for family in ("discharge", "held_battery", "held_down"):
         upper[columns[family][is_out[fleet.battery_asset]]] = 0.0
     lines_out = outlook.branch_out[len(problem.network.branches) :]
     cells = columns["dc_flow"][lines_out]
@@ -118,15 +128,20 @@ def _write_balance(problem: Compiled, outlook: Outlook, row_lower: Floats, row_u
 
 def _write_reserves(problem: Compiled, outlook: Outlook, row_lower: Floats) -> None:
     fleet = problem.fleet
-    capacity = fleet.p_min_mw + fleet.range_mw
     for rows, group in zip(problem.rows["min_reserve"], fleet.groups, strict=True):
         required = outlook.reserve_mw[list(group.products)].sum(axis=0) if group.products else outlook.margin_mw
         if group.is_up:
             required = required - outlook.available_mw[fleet.vre_asset[group.vre]].sum(axis=0)
-        if group.counts_quick_starts:
-            in_service = ~outlook.out_of_service[fleet.unit_asset] & problem.is_quick[:, None]
-            required = required - (capacity[:, None] * in_service).sum(axis=0)
         row_lower[rows] = required
+
+
+def _write_standby(problem: Compiled, outlook: Outlook, upper: Floats, row_upper: Floats) -> None:
+    """Capacity of quick units in service, and the periods that begin too soon for those that are off."""
+    fleet = problem.fleet
+    capacity = np.where(problem.is_quick, fleet.p_min_mw + fleet.range_mw, 0.0)
+    row_upper[problem.rows["max_standby"]] = capacity @ ~outlook.out_of_service[fleet.unit_asset]
+    too_soon = outlook.valid_time < to_numpy(outlook.issue_time + QUICK_NOTICE)
+    upper[problem.columns["standby"][too_soon]] = 0.0
 
 
 def _write_energy(
@@ -135,6 +150,36 @@ def _write_energy(
     first = problem.rows["eq_energy"][:, 0]
     row_lower[first] = row_upper[first] = energy_at_start(problem, state)
     row_lower[problem.rows["min_end"]] = -np.inf if end_energy_mwh is None else end_energy_mwh
+
+
+def _write_battery_ramps(
+    problem: Compiled, outlook: Outlook, state: GridState, row_lower: Floats, row_upper: Floats
+) -> None:
+    """Ramps of batteries from the state's power on; none into an outage, nor where energy or room ends the power first.
+
+    The plant never comes to the latter: its batteries keep what a ramp to zero takes. A state that is estimated may.
+    """
+    fleet, network = problem.fleet, problem.network
+    ramp, stored = fleet.battery_ramp_mw_per_h * problem.step_h, energy_at_start(problem, state)
+    rows = problem.rows["max_swing"]
+    for s in np.flatnonzero(rows[:, 0] >= 0):
+        asset = fleet.battery_asset[s]
+        row_lower[rows[s, outlook.out_of_service[asset]]] = -np.inf
+        row_upper[rows[s, outlook.out_of_service[asset]]] = np.inf
+        power = float(np.clip(state.power_mw[asset], -fleet.charge_mw[s], network.assets[asset].p_max_mw))
+        if state.is_free or np.isnan(power):
+            row_lower[rows[s, 0]], row_upper[rows[s, 0]] = -np.inf, np.inf
+            continue
+        row_lower[rows[s, 0]] += power
+        row_upper[rows[s, 0]] += power
+        # The quickest way to zero, period by period, and the energy it takes or brings.
+        way = np.maximum(abs(power) - ramp[s] * np.arange(1, problem.periods + 1), 0.0)
+        energy = problem.step_h * np.cumsum(way)
+        drawn, room = energy / fleet.discharge_efficiency[s], fleet.energy_mwh[s] - stored[s]
+        lasts = drawn[-1] <= stored[s] if power > 0 else fleet.charge_efficiency[s] * energy[-1] <= room
+        if not lasts:
+            row_lower[rows[s, : int((way > 0).sum()) + 1]] = -np.inf
+            row_upper[rows[s, : int((way > 0).sum()) + 1]] = np.inf
 
 
 def energy_at_start(problem: Compiled, state: GridState) -> Floats:

@@ -1,8 +1,8 @@
 """Reserves: the requirement rows of each group of products, soft and priced.
 
 Upward reserve is what units hold (`held`), what batteries hold and the curtailed power of wind and PV; downward reserve
-is output above the least and the output of wind and PV. Available wind and PV, quick-start capacity and the
-requirement itself stand on the right-hand side.
+is output above the least, the output of wind and PV and what batteries can take up. Available wind and PV, quick-start
+capacity and the requirement itself stand on the right-hand side.
 Source: shared reserve rows as in Zheng & Litvinov (2006), IEEE Trans. Power Syst. 21(2), doi:10.1109/TPWRS.2006.873415.
 """
 
@@ -25,6 +25,13 @@ def add_reserves(m: pyo.ConcreteModel, fleet: Fleet, is_quick: npt.NDArray[np.bo
     """
     groups = range(len(fleet.groups))
     m.short = pyo.Var(groups, m.periods, bounds=(0, None))
+    # One quantity for all quick units that are off: its bound says from when on in the window it counts at all.
+    m.standby = pyo.Var(m.periods, bounds=(0, None))
+    quick = np.flatnonzero(is_quick).tolist()
+    capacity = fleet.p_min_mw + fleet.range_mw
+    m.max_standby = pyo.Constraint(
+        m.periods, rule=lambda m, t: m.standby[t] + pyo.quicksum(capacity[u] * m.on[u, t] for u in quick) <= 0
+    )
 
     def requirement(m: pyo.ConcreteModel, g: int, t: int) -> pyo.Expression:
         group = fleet.groups[g]
@@ -34,12 +41,11 @@ def add_reserves(m: pyo.ConcreteModel, fleet: Fleet, is_quick: npt.NDArray[np.bo
             terms += [m.held_battery[s, t] for s in group.batteries.tolist()]
             terms += [-m.used[w, t] for w in group.vre.tolist()]
             if group.counts_quick_starts:
-                capacity = fleet.p_min_mw + fleet.range_mw
-                terms += [-capacity[u] * m.on[u, t] for u in group.units.tolist() if is_quick[u]]
+                terms.append(m.standby[t])
         else:
             terms += [m.above[u, t] for u in group.units.tolist()]
             terms += [m.used[w, t] for w in group.vre.tolist()]
-            terms += [m.discharge[s, t] - m.charge[s, t] for s in group.batteries.tolist()]
+            terms += [m.held_down[s, t] for s in group.batteries.tolist()]
         return pyo.quicksum(terms) >= 0
 
     m.min_reserve = pyo.Constraint(groups, m.periods, rule=requirement)
