@@ -20,6 +20,9 @@ Ints = npt.NDArray[np.int64]
 ROUNDS_ONE_BY_ONE = 4
 """Rounds that close single directions; then every battery and period gets one, as more would only move the burning."""
 
+NO_COLUMNS: Ints = np.zeros(0, np.int64)
+"""None at all."""
+
 BOTH_WAYS_MW = 1e-6
 """Charging and discharging at once, both above this, is not a plan."""
 
@@ -51,6 +54,8 @@ def solve_lazily(
     settings: DispatchSettings,
     pairs: Ints,
     basis: Basis | None = None,
+    *,
+    one_way: bool = True,
 ) -> LazyAnswer:
     """Solve, add what is violated, solve again from the same basis; ends when nothing is.
 
@@ -61,8 +66,9 @@ def solve_lazily(
         settings: Limits.
         pairs: Line rows to begin with.
         basis: Basis to begin with, rows of the compiled problem and then of `pairs`.
+        one_way: Close a direction where a battery uses both. Which one is a guess, so a bound must do without.
     """
-    iterations = rounds = 0
+    iterations = rounds = closings = 0
     while True:
         whole = with_lines(problem, frame, topology, pairs)
         answer = solve(whole, settings, basis=basis, deadline_s=settings.deadline_s)
@@ -76,7 +82,7 @@ def solve_lazily(
             return LazyAnswer(answer, pairs, np.zeros((len(topology.limits_mw), problem.periods)), iterations, rounds)
         flows = topology.flows(answer.values[problem.columns["injection"]])
         new = violated(topology, flows, pairs)
-        both = _both_ways(problem, answer.values, in_all=rounds >= ROUNDS_ONE_BY_ONE)
+        both = _both_ways(problem, answer.values, in_all=closings >= ROUNDS_ONE_BY_ONE) if one_way else NO_COLUMNS
         if rounds > settings.line_rounds or not (len(new) or len(both)):
             if len(new) or len(both):
                 answer = replace(answer, is_optimal=False, reason="rounds of adding line limits")
@@ -84,6 +90,7 @@ def solve_lazily(
         pairs = np.concatenate([pairs, new])
         basis = Basis(last.columns, np.concatenate([last.rows, np.full(len(new), BASIC, np.uint8)]))
         if len(both):
+            closings += 1
             upper = frame.upper.copy()
             upper[both] = 0.0
             frame = replace(frame, upper=upper)

@@ -65,6 +65,20 @@ class DispatchSettings:
     open instead of 265: curtailment 10,518 instead of 10,786 MWh and a gap of 2.0 instead of 3.9 %, for 28 instead of
     13 CPU seconds."""
 
+    worth_share: float = 0.01
+    """Share of the running cost below which a new commitment within the day is not worth its while.
+
+    Of the running cost, since the whole objective may be large by curtailment that nothing can avoid."""
+
+    worth_at_least: float = 100.0
+    """The same as a sum; 100 are 10 kWh of lost load or 100 kWh of wind [currency]."""
+
+    look_ahead_h: int = 24
+    """Horizon of the hourly commitment within the day [h]."""
+
+    look_ahead_free_h: int = 12
+    """Hours of it in which the commitment in force may change; a coal unit stays up for 8 h at least [h]."""
+
     commit_horizon_h: int = 48
     """Longest horizon of the day-ahead commitment; a longer outlook is cut [h]."""
 

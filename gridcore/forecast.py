@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gridcore.errors import BrokenInvariantError
 from gridcore.timeline import TIMESTAMP, Instants, to_numpy
@@ -101,3 +102,27 @@ class Vintage:
         columns = [issue, valid, per_target(self.targets), quantile, pa.array(values), per_target(self.model_id)]
         columns += [cutoff, per_target(self.fallback_reason)]
         return pa.Table.from_arrays(columns, schema=FORECAST_SCHEMA)
+
+
+def vintage_from_table(table: pa.Table) -> Vintage:
+    """The vintage of a table's rows, which are of one issue time, `FORECAST_SCHEMA` in any order.
+
+    Raises:
+        BrokenInvariantError: Rows of several issue times, or a target without some period or level.
+    """
+    ordered = table.sort_by([("valid_time", "ascending"), ("target", "ascending"), ("quantile", "ascending")])
+    issue_times = pc.unique(ordered.column("issue_time"))
+    valid_time = np.unique(ordered.column("valid_time").to_numpy().astype("datetime64[us]"))
+    names = tuple(sorted(pc.unique(ordered.column("target")).to_pylist()))
+    levels = tuple(sorted(pc.unique(ordered.column("quantile")).to_pylist()))
+    shape = (len(valid_time), len(names), len(levels))
+    if len(issue_times) != 1 or len(ordered) != np.prod(shape):
+        got = f"{len(ordered)} rows, {len(issue_times)} issue times"
+        raise BrokenInvariantError("rows of a vintage", got=got, wanted=f"{int(np.prod(shape))} rows of one issue time")
+    values = ordered.column("power_mw").to_numpy().reshape(shape).transpose(1, 0, 2)
+    first = ordered.slice(0, len(names) * len(levels)).to_pydict()
+    step = len(levels)
+    return Vintage(
+        issue_times[0].as_py(), valid_time, names, levels, np.ascontiguousarray(values),
+        tuple(first["model_id"][::step]), first["data_cutoff"][0], tuple(first["fallback_reason"][::step]),
+    )  # fmt: skip

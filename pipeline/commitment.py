@@ -17,6 +17,9 @@ from gridcore.timeline import PERIOD, Instants
 KEPT = timedelta(days=3)
 """Age at which a commitment plan can't matter any more: it covers two days from the next midnight."""
 
+FAILED = "failed"
+"""Purpose of a day-ahead plan without an answer, told and not followed: an earlier commitment covers its day."""
+
 
 @dataclass
 class Commitments:
@@ -33,7 +36,7 @@ class Commitments:
         for plan_id in dict.fromkeys(ids):
             rows = np.flatnonzero(np.array([other == plan_id for other in ids]))
             plans.append(plan_from_table(table.take(rows), PERIOD))
-        return cls(plans)
+        return cls([plan for plan in plans if plan.purpose != FAILED])
 
     def add(self, plan: Plan) -> None:
         """Add a new plan; those too old to matter go."""
@@ -101,7 +104,7 @@ def repaired(network: Network, plan: Plan, state: GridState) -> Plan:
     for column in range(is_on.shape[1]):
         wanted = is_on[: len(on), column]
         allowed = hours >= np.where(on, min_up, min_down) - 1e-9
-        now = np.where(allowed | state.is_free, wanted, on)
+        now = np.where(allowed, wanted, on)
         is_on[: len(on), column] = np.where(switched, now, wanted)
         hours = np.where(now == on, hours + step_h, step_h)
         on = now

@@ -9,21 +9,22 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from dispatch.commit import commit, recommit
+from dispatch.commit import commit, look_ahead, recommit
+from dispatch.continued import SEEN, continued
 from dispatch.economic import EconomicDispatch
+from dispatch.fleet import MARGIN
 from dispatch.outlook import Outlook, outlook_from
 from dispatch.setpoints import setpoints_of
 from dispatch.settings import DispatchSettings
-from gridcore.asset import Asset
 from gridcore.forecast import Vintage
 from gridcore.network import Network
-from gridcore.plan import Layer, Plan, PlanStatus, plan_from_table
+from gridcore.plan import Layer, Plan, PlanStatus, Slack, plan_from_table
 from gridcore.ports import Decision, Known, RegisteredModel
 from gridcore.state import GridState
 from gridcore.timeline import PERIOD, Instants, at_local_time, from_numpy, local_day, periods_between
-from pipeline.commitment import Commitments, repaired
+from pipeline.beyond import Beyond
+from pipeline.commitment import FAILED, Commitments, repaired
 from pipeline.exogenous import fixed_hydro, reserve_requirements
 from pipeline.schedule import GATE_HOUR, Tick, next_midnight
 from pipeline.state import grid_state, projected_state
@@ -33,6 +34,12 @@ HORIZON = timedelta(hours=4)
 
 COMMITMENT_HORIZON = timedelta(hours=48)
 """Length of a day-ahead commitment: the day, and one more so that the evening doesn't run the grid into a corner."""
+
+DAY = timedelta(days=1) // PERIOD
+"""Periods of the day that a day-ahead commitment is made for."""
+
+AHEAD = "ahead"
+"""Purpose of an hourly commitment within the day."""
 
 QUICK = "quick"
 """Purpose of a new commitment of quick units."""
@@ -68,41 +75,44 @@ class Desk:
     last_plan: Plan | None = None
     basis: bytes | None = None
     last_recommit: datetime | None = None
+    beyond: Beyond = field(default_factory=Beyond)
     _economic: EconomicDispatch = field(init=False)
-    _quick: npt.NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
         """Build the dispatch model once."""
         self._economic = EconomicDispatch(self.network, self.settings)
-        quick = [row for row, asset in enumerate(self.network.assets) if _is_quick(asset, self.settings)]
-        self._quick = np.array(quick, dtype=np.int64)
 
     def decide(self, known: Known, tick: Tick) -> Decision:
         """Forecasts, plans and setpoints of one tick, from what is known and nothing else."""
         periods = periods_between(tick.due + PERIOD, tick.due + PERIOD + HORIZON)
         state = grid_state(known, self.network, tick.due + PERIOD)
         now = self.forecaster.issue(known, tick.due, "intraday")
+        outlook = self._outlook(known, now)
         vintages, plans = [now], []
         if tick.is_gate or not self.commitments.covers(periods):
-            vintage, plan = self._commit(known, tick, state, now)
+            vintage, plan = self._commit(known, tick, state, outlook)
             vintages.append(vintage)
-            plans.append(plan)
-            self.commitments.add(plan)
-        outlook = self._outlook(known, now)
+            self.beyond.add(vintage)
+            is_of_use = plan.status is not PlanStatus.HELD or not self.commitments.covers(plan.valid_time[:DAY])
+            plans.append(self._take_up(plan) if is_of_use else replace(plan, purpose=FAILED))
+        elif tick.is_hourly and (ahead := self._look_ahead(known, tick, state, outlook)) is not None:
+            plans.append(self._take_up(replace(ahead, purpose=AHEAD)))
         in_force = repaired(self.network, self.commitments.in_force(self.network, periods, tick.due), state)
         plan, basis = self._economic.solve(outlook, state, in_force, self.last_plan, self.basis)
-        if self._wants_quick_units(plan, in_force, tick):
-            changed = recommit(self.network, outlook, state, in_force, self.settings)
+        if self._wants_quick_units(plan, tick):
             self.last_recommit = tick.due
-            if changed.status is not PlanStatus.HELD:
-                changed = replace(changed, purpose=QUICK)
-                plans.append(changed)
-                self.commitments.add(changed)
-                plan, basis = self._economic.solve(outlook, state, changed, self.last_plan, self.basis)
+            quick = recommit(self.network, outlook, state, in_force, self.settings)
+            if quick is not None:
+                plans.append(self._take_up(replace(quick, purpose=QUICK)))
+                plan, basis = self._economic.solve(outlook, state, quick, self.last_plan, self.basis)
         plans.append(plan)
         self.last_plan, self.basis = plan, basis
         setpoints = setpoints_of(plan, self.network)
         return Decision(tick.due, tuple(vintages), tuple(plans), setpoints, self.checkpoint())
+
+    def _take_up(self, plan: Plan) -> Plan:
+        self.commitments.add(plan)
+        return plan
 
     def checkpoint(self) -> bytes:
         """What is carried besides the store: the solver's basis and the last re-commitment."""
@@ -130,7 +140,7 @@ class Desk:
         begins, ends = from_numpy(vintage.valid_time[0]), from_numpy(vintage.valid_time[-1]) + PERIOD
         return outlook_from(self.network, vintage, hydro, reserves, known.outages(begins, ends))
 
-    def _commit(self, known: Known, tick: Tick, state: GridState, now: Vintage) -> tuple[Vintage, Plan]:
+    def _commit(self, known: Known, tick: Tick, state: GridState, now: Outlook) -> tuple[Vintage, Plan]:
         """The next day's commitment at the gate, or one from now on where none covers the coming hours.
 
         Periods that the intraday vintage speaks of are taken from it: one issue time says one thing of a period.
@@ -141,16 +151,28 @@ class Desk:
             in_force = self.commitments.in_force(self.network, until_midnight, tick.due)
             state = projected_state(self.network, state, repaired(self.network, in_force, state), midnight)
         ahead = self._ahead(known, tick, now)
+        horizon = self._outlook(known, _cut(ahead, slice(COMMITMENT_HORIZON // PERIOD)))
         overlap = int((ahead.valid_time <= now.valid_time[-1]).sum())
-        whole = ahead if not overlap else _joined(now, _cut(ahead, slice(overlap, None)))
-        outlook = self._outlook(known, _cut(whole, slice(COMMITMENT_HORIZON // PERIOD)))
+        outlook = continued(self.network, now, horizon).first(COMMITMENT_HORIZON // PERIOD) if overlap else horizon
         plan = commit(self.network, outlook, state, self.settings)
         return _cut(ahead, slice(overlap, None)), plan
+
+    def _look_ahead(self, known: Known, tick: Tick, state: GridState, now: Outlook) -> Plan | None:
+        """The commitment of the next hours anew; None where it stays, or where no forecast reaches far enough."""
+        begins = tick.due + PERIOD
+        seam = begins + HORIZON
+        periods = periods_between(begins, begins + timedelta(hours=self.settings.look_ahead_h))
+        ahead = self.beyond.over(periods_between(seam - SEEN, from_numpy(periods[-1]) + PERIOD))
+        if ahead is None:
+            return None
+        outlook = continued(self.network, now, self._outlook(known, ahead))
+        in_force = repaired(self.network, self.commitments.in_force(self.network, periods, tick.due), state)
+        return look_ahead(self.network, outlook, state, in_force, self.settings)
 
     def _is_covered(self, periods: Instants) -> bool:
         return len(periods) > 0 and self.commitments.covers(periods)
 
-    def _ahead(self, known: Known, tick: Tick, now: Vintage) -> Vintage:
+    def _ahead(self, known: Known, tick: Tick, now: Outlook) -> Vintage:
         """The day-ahead vintage; where it leaves hours open before midnight, the one of yesterday's gate, made now.
 
         A loop that starts in the middle of a day has no other word on the evening.
@@ -163,38 +185,20 @@ class Desk:
         gate = at_local_time(local_day(tick.due, zone) - timedelta(days=1), GATE_HOUR, zone)
         return replace(self.forecaster.issue(known, gate, "day_ahead"), issue_time=tick.due)
 
-    def _wants_quick_units(self, plan: Plan, in_force: Plan, tick: Tick) -> bool:
-        """Quick units are committed anew when load would be shed, hourly at most for reserve or absorption.
+    def _wants_quick_units(self, plan: Plan, tick: Tick) -> bool:
+        """Quick units are committed anew when load would be shed, hourly at most for other shortfalls and surpluses.
 
-        Where nothing but wind and sun is curtailed, it helps only if a quick unit runs that could be switched off.
+        A margin for uncertainty that is short is left to the hourly commitment, which may use all units for it.
         """
-        if any(s.kind == "shed" and s.size_mw > SLACK_TOLERANCE_MW for s in plan.slacks):
+        found = [slack for slack in plan.slacks if _is_urgent(slack)]
+        if any(slack.kind == "shed" for slack in found):
             return True
-        if self.last_recommit is not None and tick.due - self.last_recommit < timedelta(hours=1):
-            return False
-        if any(s.size_mw > SLACK_TOLERANCE_MW for s in plan.slacks):
-            return True
-        is_curtailed = bool((plan.curtailment_mw > SLACK_TOLERANCE_MW).any())
-        return is_curtailed and bool(in_force.is_on[self._quick].any())
+        is_due = self.last_recommit is None or tick.due - self.last_recommit >= timedelta(hours=1)
+        return is_due and bool(found)
 
 
-def _is_quick(asset: Asset, settings: DispatchSettings) -> bool:
-    limits = asset.commitment
-    return (
-        limits is not None and not limits.must_run and max(limits.min_up_h, limits.min_down_h) <= settings.quick_start_h
-    )
-
-
-def _joined(first: Vintage, then: Vintage) -> Vintage:
-    """Two vintages of one issue time and the same targets, one after the other; the models are the later one's."""
-    rows = [then.target_index[target] for target in first.targets]
-    return replace(
-        first,
-        valid_time=np.concatenate([first.valid_time, then.valid_time]),
-        power_mw=np.concatenate([first.power_mw, then.power_mw[rows]], axis=1),
-        model_id=tuple(then.model_id[row] for row in rows),
-        fallback_reason=tuple(then.fallback_reason[row] for row in rows),
-    )
+def _is_urgent(slack: Slack) -> bool:
+    return slack.size_mw > SLACK_TOLERANCE_MW and slack.place != MARGIN and slack.kind != "ramp"
 
 
 def _cut(vintage: Vintage, periods: slice) -> Vintage:

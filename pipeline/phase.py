@@ -21,6 +21,7 @@ from gridcore.timeline import PERIOD, PLANT_PERIOD
 from ingest.channels import channels_of
 from ingest.recording_feed import RecordingFeed
 from pipeline import checkpoint
+from pipeline.beyond import Beyond
 from pipeline.closed_loop import ClosedLoopFeed
 from pipeline.commitment import Commitments
 from pipeline.decide import Desk, Forecasting
@@ -188,6 +189,7 @@ def wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) -> 
             desk.restore(desk_part)
             desk.commitments = Commitments.known(known, phase.start - PERIOD)
             desk.recall_last_plan(known)
+            desk.beyond = Beyond.known(known)
     if done is None or done[0] < phase.start - PERIOD:
         desk.commitments = Commitments([])
     feed.seek(store.offsets())

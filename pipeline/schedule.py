@@ -29,6 +29,11 @@ class Tick:
     is_refit: bool
     """The models are due to be fitted again."""
 
+    @property
+    def is_hourly(self) -> bool:
+        """The plan's first period begins a full hour: the hourly commitment is due."""
+        return (self.due + PERIOD).minute == 0
+
 
 def ticks(start: datetime, end: datetime, zone: ZoneInfo, origin: datetime | None = None) -> Iterator[Tick]:
     """The ticks whose setpoints are valid in [start, end).

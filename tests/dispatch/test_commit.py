@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatch.commit import HOUR, commit, recommit
-from dispatch.frame import Choice
+from dispatch.commit import HOUR, commit, look_ahead, recommit, task_of
+from dispatch.search import search
 from dispatch.settings import DispatchSettings
 from dispatch.validate import validate_plan
 from gridcore.plan import Layer, PlanStatus
 from gridcore.state import unknown_state
 from gridcore.timeline import PERIOD
 from tests.builders import START, six_bus, thermal, three_bus
+from tests.dispatch.exact import exact_optimum
 from tests.dispatch.outlooks import outlook, state
 
 EXACT = DispatchSettings(gap=1e-6)
@@ -130,7 +131,7 @@ def test_minimum_times_and_all_limits_hold_from_any_state(load, wind, coal, gas)
     assert plan.status in {PlanStatus.SOLVED, PlanStatus.LIMITED}
     assert validate_plan(network, plan, begin, expected) == []
     again = recommit(network, expected, begin, plan, DispatchSettings())
-    assert validate_plan(network, again, begin, expected.first(16)) == []
+    assert again is None or validate_plan(network, again, begin, expected.first(16)) == []
 
 
 def test_a_first_plan_is_free_to_start_what_it_needs_at_no_cost():
@@ -155,14 +156,6 @@ def test_the_plan_keeps_the_outlook_s_periods_and_hourly_means():
     assert np.allclose(hourly.load_mw[1], load.reshape(-1, 4).mean(axis=1))
 
 
-def test_a_caller_s_lock_is_kept():
-    network = two_units()
-    expected = outlook(network, {"b": 50.0}, {"wind": 0.0})
-    never = np.array([[False] * HOURS, [True] * HOURS])
-    plan = commit(network, expected, unknown_state(network, START), EXACT, locked=Choice(never, never))
-    assert np.array_equal(plan.is_on[:2, ::4], never)
-
-
 def test_within_the_day_quick_units_start_against_a_shortage_and_slow_ones_stay():
     network = two_units()
     expected = outlook(network, {"b": 140.0}, {"wind": 0.0})
@@ -174,9 +167,61 @@ def test_within_the_day_quick_units_start_against_a_shortage_and_slow_ones_stay(
     plan = recommit(network, expected, begin, in_force, replace(EXACT, quick_start_h=1.5))
     assert plan.is_on[1].all()
     assert plan.slacks == ()
-    stuck = recommit(network, expected, begin, in_force, replace(EXACT, quick_start_h=0.5))
-    assert not stuck.is_on[1].any()
-    assert {s.kind for s in stuck.slacks} == {"shed"}
+    assert recommit(network, expected, begin, in_force, replace(EXACT, quick_start_h=0.5)) is None
+
+
+def test_a_slow_unit_is_stopped_when_the_wind_stays_and_kept_when_nothing_has_changed():
+    network = two_units()
+    begin = state(network, {"coal": 60.0})
+    calm = outlook(network, {"b": 60.0}, {"wind": 0.0}, 32)
+    in_force = commit(network, calm, begin, EXACT)
+    assert look_ahead(network, calm, begin, in_force, EXACT) is None
+    windy = outlook(network, {"b": 60.0}, {"wind": 60.0}, 32)
+    plan = look_ahead(network, windy, begin, in_force, EXACT)
+    assert plan is not None
+    assert not plan.is_on[0].any()
+    assert plan.curtailment_mw.sum() == pytest.approx(0.0, abs=1e-6)
+    assert validate_plan(network, plan, begin, windy) == []
+
+
+@settings(max_examples=12)
+@given(
+    load=st.lists(st.floats(20, 170), min_size=8, max_size=8),
+    wind=st.lists(st.floats(0, 110), min_size=8, max_size=8),
+    came=st.lists(st.floats(0, 110), min_size=8, max_size=8),
+)
+def test_looking_ahead_changes_near_hours_only_within_all_limits_and_never_for_the_worse(load, wind, came):
+    network = six_bus()
+    rules = DispatchSettings(look_ahead_free_h=4)
+    shares = {"1": 0.3, "2": 0.2, "4": 0.3, "5": 0.2}
+    demand = {bus: share * np.repeat(np.array(load), 4) for bus, share in shares.items()}
+    begin = state(network, {"atom": 48.0, "coal": 40.0}, soc_mwh=20.0)
+    in_force = commit(network, outlook(network, demand, {"wind": np.repeat(wind, 4)}, 32), begin, rules)
+    news = outlook(network, demand, {"wind": np.repeat(came, 4)}, 32)
+    plan = look_ahead(network, news, begin, in_force, rules)
+    if plan is None:
+        return
+    assert validate_plan(network, plan, begin, news) == []
+    kept = look_ahead(network, news, begin, in_force, replace(rules, look_ahead_free_h=0))
+    assert kept is None
+    units = [row for row, asset in enumerate(network.assets) if asset.commitment is not None]
+    assert np.array_equal(plan.is_on[units, 16:], in_force.is_on[units, 16:])
+
+
+@settings(max_examples=15)
+@given(
+    load=st.lists(st.floats(20, 150), min_size=8, max_size=8),
+    wind=st.lists(st.floats(0, 150), min_size=8, max_size=8),
+    soc=st.floats(0, 60),
+)
+def test_no_commitment_costs_less_than_the_bound(load, wind, soc):
+    """Against the same problem with a binary direction for each battery and period, solved to the end."""
+    network = three_bus()
+    expected = outlook(network, {"b": np.repeat(load, 4)}, {"wind": np.repeat(wind, 4)}, 32).aggregated(HOUR)
+    task = task_of(network, expected, state(network, {"coal": 40.0}, soc_mwh=soc), DispatchSettings())
+    found = search(task, task.relaxed())
+    best = exact_optimum(task)
+    assert found.bound <= best + 1e-6 * max(1.0, abs(best))
 
 
 def test_a_commitment_without_an_answer_says_so():
@@ -189,3 +234,6 @@ def test_a_commitment_without_an_answer_says_so():
     assert "no answer" in plan.reason
     assert plan.is_on[network.asset_index["coal"]].all()
     assert not plan.is_on[network.asset_index["gas"]].any()
+    assert {s.kind for s in plan.slacks} <= {"shed", "over_generation"}
+    balance = {"battery", "bus_balance", "stored_energy", "available"}
+    assert [v for v in validate_plan(network, plan, begin, expected) if v.rule in balance] == []
