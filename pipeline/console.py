@@ -102,12 +102,13 @@ def run(command: Callable[[], Any]) -> int:
             errors.print("xiaona --help, and --help after a command, tell which words there are", highlight=False)
         return BadInputError.exit_code
     except KeyboardInterrupt:
-        errors.print("interrupted: the same command resumes where it stopped", highlight=False)
-        return INTERRUPTED
+        code = INTERRUPTED
     except typer.Exit as end:
         return end.exit_code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
+    if code == INTERRUPTED:  # typer makes this code of an interrupt, without a word
+        errors.print("interrupted: the same command resumes where it stopped", highlight=False)
     return code if isinstance(code, int) else 0
 
 

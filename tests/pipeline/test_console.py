@@ -70,3 +70,8 @@ def test_a_bug_of_ours_ends_in_its_stack_trace(capsys):
     said = capsys.readouterr().err
     assert "Traceback" in said
     assert "BrokenInvariantError: a law of ours" in said
+
+
+def test_an_interrupted_command_says_that_it_can_go_on(capsys):
+    assert ended(KeyboardInterrupt()) == 130
+    assert "the same command resumes" in capsys.readouterr().err
