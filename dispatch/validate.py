@@ -12,13 +12,21 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from dispatch.outlook import Outlook
 from dispatch.validate_network import network_faults
-from dispatch.validate_rules import Fault, Sheet, fault_list, output_faults, store_faults, switch_faults
+from dispatch.validate_rules import (
+    Fault,
+    Sheet,
+    fault_list,
+    outage_faults,
+    output_faults,
+    reserve_faults,
+    store_faults,
+    switch_faults,
+)
 from gridcore.network import Network
-from gridcore.plan import Plan, PlanStatus, plan_from_table
+from gridcore.plan import Plan, PlanStatus
 from gridcore.state import GridState
 
 Floats = npt.NDArray[np.float64]
@@ -51,7 +59,11 @@ class Violation:
 
 
 def validate_plan(
-    network: Network, plan: Plan, state: GridState | None = None, outlook: Outlook | None = None
+    network: Network,
+    plan: Plan,
+    state: GridState | None = None,
+    outlook: Outlook | None = None,
+    told_periods: int | None = None,
 ) -> list[Violation]:
     """Every limit and balance that a plan breaks; empty for a good plan.
 
@@ -59,30 +71,30 @@ def validate_plan(
         network: The grid.
         plan: The plan, assets in any order.
         state: The state at the start of its first period; None where the first period's changes can't be checked.
-        outlook: What the plan was made for; None where balance, flows and available power can't be checked.
+        outlook: What the plan was made for; None where balance, flows, available power, outages and required reserve
+            can't be checked.
+        told_periods: First periods of the plan for which the outlook's load and available power are known; beyond,
+            its outages and reserves alone count. All by default.
     """
     sheet = _sheet(network, plan, state)
-    faults = output_faults(sheet) + switch_faults(sheet, _out(sheet, outlook)) + store_faults(sheet)
-    if outlook is not None:
-        faults += network_faults(sheet, _cut(outlook, plan), _served(sheet))
-        faults += _available_faults(sheet, outlook, plan)
+    if outlook is None:
+        nothing = np.zeros((len(network.assets), len(sheet.valid_time)), dtype=np.bool_)
+        return [_violation(plan, sheet, fault) for fault in _own_faults(sheet, nothing)]
+    steps = decided_in(plan)
+    expected = outlook.first(len(plan.valid_time)).aggregated(steps * plan.resolution)
+    faults = _own_faults(sheet, expected.out_of_service)
+    faults += outage_faults(sheet, expected.out_of_service, expected.branch_out[len(network.branches) :])
+    faults += reserve_faults(sheet, expected.reserve_mw)
+    told = len(plan.valid_time) if told_periods is None else told_periods
+    of_load = network_faults(sheet, expected, _slack_mw(sheet, "shed"), _slack_mw(sheet, "over_generation"))
+    of_load += _available_faults(sheet, expected)
+    faults += [fault for fault in of_load if (fault.period + 1) * steps <= told or told == len(plan.valid_time)]
     return [_violation(plan, sheet, fault) for fault in faults]
 
 
-def validate_table(network: Network, plans: pa.Table, resolution: timedelta) -> list[Violation]:
-    """The same for every plan in rows of `PLAN_SCHEMA`, as an export holds them; no state and no outlook is known.
-
-    Args:
-        network: The grid.
-        plans: Rows of any number of plans.
-        resolution: Period length.
-    """
-    ids = np.array(plans.column("plan_id").to_pylist(), dtype=object)
-    found = []
-    for plan_id in dict.fromkeys(ids):
-        rows = plans.take(np.flatnonzero(ids == plan_id))
-        found += validate_plan(network, plan_from_table(rows, resolution))
-    return found
+def _own_faults(sheet: Sheet, out: npt.NDArray[np.bool_]) -> list[Fault]:
+    """Faults of the plan in itself."""
+    return output_faults(sheet) + switch_faults(sheet, out) + store_faults(sheet)
 
 
 def _sheet(network: Network, plan: Plan, state: GridState | None) -> Sheet:
@@ -90,7 +102,7 @@ def _sheet(network: Network, plan: Plan, state: GridState | None) -> Sheet:
     row_of = {name: row for row, name in enumerate(plan.assets)}
     names = [*(a.name for a in network.assets), *(d.name for d in network.dc_lines)]
     order = np.array([row_of[name] for name in names], dtype=np.int64)
-    steps = _decided_in(plan)
+    steps = decided_in(plan)
     starts = np.arange(0, len(plan.valid_time), steps)
     ends = np.minimum(starts + steps, len(plan.valid_time)) - 1
     step_h = plan.resolution / HOUR
@@ -118,8 +130,8 @@ def _sheet(network: Network, plan: Plan, state: GridState | None) -> Sheet:
     )
 
 
-def _decided_in(plan: Plan) -> int:
-    """Periods of one decision: an hour where every hour from the first on has equal values, else one."""
+def decided_in(plan: Plan) -> int:
+    """How many of a plan's periods one decision spans: an hour's where each hour has equal values, else one."""
     steps = HOUR // plan.resolution
     if steps <= 1:
         return 1
@@ -137,35 +149,20 @@ def _violation(plan: Plan, sheet: Sheet, fault: Fault) -> Violation:
     return Violation(plan.plan_id, fault.rule, fault.place, instant, fault.got, fault.wanted)
 
 
-def _cut(outlook: Outlook, plan: Plan) -> Outlook:
-    """The outlook in the periods that the plan was decided in."""
-    steps = _decided_in(plan)
-    return outlook.first(len(plan.valid_time)).aggregated(steps * plan.resolution)
-
-
-def _served(sheet: Sheet) -> Floats:
-    """Shed load less over-generation by bus, from the slacks in use, shape (buses, periods) [MW]."""
-    served = np.zeros((len(sheet.network.buses), len(sheet.valid_time)))
-    sign = {"shed": 1.0, "over_generation": -1.0}
+def _slack_mw(sheet: Sheet, kind: str) -> Floats:
+    """Size of one kind of slack by bus, shape (buses, periods) [MW]."""
+    size = np.zeros((len(sheet.network.buses), len(sheet.valid_time)))
     for slack in sheet.slacks:
-        if slack.kind in sign and slack.valid_time in sheet.valid_time:
-            column = int(np.searchsorted(sheet.valid_time, slack.valid_time))
-            served[sheet.network.bus_index[slack.place], column] += sign[slack.kind] * slack.size_mw
-    return served
+        if slack.kind == kind and slack.valid_time in sheet.valid_time:
+            size[sheet.network.bus_index[slack.place], np.searchsorted(sheet.valid_time, slack.valid_time)] += (
+                slack.size_mw
+            )
+    return size
 
 
-def _out(sheet: Sheet, outlook: Outlook | None) -> npt.NDArray[np.bool_]:
-    """Assets out of service, shape (assets, periods)."""
-    shape = (len(sheet.network.assets), len(sheet.valid_time))
-    if outlook is None:
-        return np.zeros(shape, dtype=np.bool_)
-    columns = np.clip(np.searchsorted(outlook.valid_time, sheet.valid_time, side="right") - 1, 0, None)
-    return outlook.out_of_service[:, columns]
-
-
-def _available_faults(sheet: Sheet, outlook: Outlook, plan: Plan) -> list[Fault]:
+def _available_faults(sheet: Sheet, outlook: Outlook) -> list[Fault]:
     """Wind, PV, rooftop PV and hydro count on what the outlook gives, and a tank takes no more than its field has."""
-    expected = _cut(outlook, plan).available_mw
+    expected = outlook.available_mw
     rows = [row for row, a in enumerate(sheet.network.assets) if sheet.is_weather_driven(a)]
     tanks = [row for row, a in enumerate(sheet.network.assets) if a.store is not None and sheet.is_switched(a)]
     check = partial(fault_list, sheet)

@@ -1,4 +1,4 @@
-"""Rules of the validator on the network: power balance of each period and branch flows by bus angles.
+"""Rules of the validator on the network: power balance of each period, shed load, and branch flows by bus angles.
 
 The flows come from the nodal equations themselves (B theta = injection), not from transfer factors.
 """
@@ -15,54 +15,64 @@ from gridcore.network import Network
 Floats = npt.NDArray[np.float64]
 
 
-def network_faults(sheet: Sheet, outlook: Outlook, served_mw: Floats) -> list[Fault]:
-    """Balance of every period and limits of every branch.
+FLOW_MW = 1e-3
+"""How far a flow may stand above its limit: the tolerance of a balance, summed over buses and line sensitivities."""
+
+
+def network_faults(sheet: Sheet, outlook: Outlook, shed_mw: Floats, over_generation_mw: Floats) -> list[Fault]:
+    """Balance of every period, limits of every branch, and shed load within the load.
 
     Args:
         sheet: The plan.
         outlook: Load and outages in the sheet's periods.
-        served_mw: Shed load less over-generation, shape (buses, periods) [MW].
+        shed_mw: Shed load, shape (buses, periods) [MW].
+        over_generation_mw: Power without a taker, same shape [MW].
     """
     network = sheet.network
     assets = len(network.assets)
-    injection = served_mw - outlook.load_mw
-    for row, asset in enumerate(network.assets):
-        injection[network.bus_index[asset.bus]] += sheet.power_mw[row]
+    injection = shed_mw - over_generation_mw - outlook.load_mw
+    np.add.at(injection, network.asset_bus, sheet.power_mw[:assets])
     for row, line in enumerate(network.dc_lines):
         injection[network.bus_index[line.from_bus]] -= sheet.power_mw[assets + row]
         injection[network.bus_index[line.to_bus]] += sheet.power_mw[assets + row]
-    faults = []
-    for period, total in enumerate(injection.sum(axis=0)):
-        if not abs(total) <= TOLERANCE_MW:
-            faults.append(Fault("balance", network.name, period, float(total), 0.0))
-        out = outlook.branch_out[:, period]
-        flows = angle_flows(network, injection[:, period], out)
-        for row, branch in enumerate(network.branches):
-            if not abs(flows[row]) <= branch.limit_mw + TOLERANCE_MW:
-                faults.append(Fault("line_limit", branch.name, period, float(abs(flows[row])), branch.limit_mw))
+    total = injection.sum(axis=0)
+    # Not ">": a NaN is a fault too.
+    faults = [
+        Fault("balance", network.name, int(t), float(total[t]), 0.0)
+        for t in np.flatnonzero(~(np.abs(total) <= TOLERANCE_MW))
+    ]
+    flows = np.abs(angle_flows(network, injection, outlook.branch_out[: len(network.branches)]))
+    limits = np.array([branch.limit_mw for branch in network.branches])
+    for row, t in np.argwhere(~(flows <= limits[:, None] + FLOW_MW)):
+        faults.append(Fault("line_limit", network.branches[row].name, int(t), float(flows[row, t]), float(limits[row])))
+    most = np.maximum(outlook.load_mw, 0.0)
+    for row, t in np.argwhere(~(shed_mw <= most + TOLERANCE_MW)):
+        faults.append(Fault("shed", network.buses[row].name, int(t), float(shed_mw[row, t]), float(most[row, t])))
     return faults
 
 
 def angle_flows(network: Network, injection_mw: Floats, out: npt.NDArray[np.bool_]) -> Floats:
-    """Flows of one period's net injections, angle of the last bus 0, shape (branches,) [MW].
+    """Flows of net injections, angle of the last bus 0, shape (branches, periods) [MW].
 
     Args:
-        network: The grid.
-        injection_mw: Net injection, shape (buses,) [MW].
-        out: Branches (and what follows them) out of service.
+        network: The grid; what is in service must reach every bus.
+        injection_mw: Net injection, shape (buses, periods) [MW].
+        out: Branches out of service, shape (branches, periods).
     """
     buses = len(network.buses)
-    nodal = np.zeros((buses, buses))
-    ends = []
+    incidence = np.zeros((len(network.branches), buses))
     for row, branch in enumerate(network.branches):
-        start, end = network.bus_index[branch.from_bus], network.bus_index[branch.to_bus]
-        weight = 0.0 if out[row] else 1.0 / (branch.x_pu * branch.ratio)
-        ends.append((start, end, weight))
-        nodal[start, start] += weight
-        nodal[end, end] += weight
-        nodal[start, end] -= weight
-        nodal[end, start] -= weight
-    angle = np.zeros(buses)
-    if buses > 1:
-        angle[:-1] = np.linalg.solve(nodal[:-1, :-1], injection_mw[:-1])
-    return np.array([weight * (angle[start] - angle[end]) for start, end, weight in ends])
+        incidence[row, network.bus_index[branch.from_bus]] = 1.0
+        incidence[row, network.bus_index[branch.to_bus]] = -1.0
+    weight = np.array([1.0 / (branch.x_pu * branch.ratio) for branch in network.branches])
+    flows = np.zeros(out.shape)
+    patterns, pattern_of = np.unique(out, axis=1, return_inverse=True)
+    for number in range(patterns.shape[1]):
+        periods = np.flatnonzero(pattern_of.reshape(-1) == number)
+        weighted = np.where(patterns[:, number], 0.0, weight)[:, None] * incidence
+        nodal = incidence.T @ weighted
+        angle = np.zeros((buses, len(periods)))
+        if buses > 1:
+            angle[:-1] = np.linalg.solve(nodal[:-1, :-1], injection_mw[:-1, periods])
+        flows[:, periods] = weighted @ angle
+    return flows

@@ -1,4 +1,4 @@
-"""Rules of the validator: output limits, ramps, minimum up and down times, and stored energy, by asset and period."""
+"""Rules of the validator: output limits, outages, ramps, minimum times, stored energy, reserve, by asset and period."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gridcore.asset import COMMITTED, CURTAILABLE, Asset, Technology
-from gridcore.network import Network
+from gridcore.network import Network, ReserveProduct
 from gridcore.plan import Slack
 from gridcore.state import GridState
 from gridcore.timeline import Instants
@@ -134,6 +134,84 @@ def output_faults(sheet: Sheet) -> list[Fault]:
     return faults + fault_list(sheet, "dc_limit", lines, np.abs(power[lines]), limits)
 
 
+def outage_faults(sheet: Sheet, out: Bools, lines_out: Bools) -> list[Fault]:
+    """What is out of service gives nothing, takes nothing, carries nothing and holds no reserve.
+
+    Args:
+        sheet: The plan.
+        out: Assets out of service, shape (assets, periods).
+        lines_out: DC lines out of service, shape (DC lines, periods).
+    """
+    rows = np.arange(len(sheet.power_mw))
+    is_out = np.concatenate([out, lines_out])
+    used = np.where(is_out, np.abs(sheet.power_mw) + np.abs(sheet.reserve_mw), 0.0)
+    # A CSP's tank may take in heat while its turbine is out; a battery charges through what is out.
+    batteries = [row for row, asset in enumerate(sheet.network.assets) if asset.store and not sheet.is_switched(asset)]
+    used[batteries] += np.where(is_out[batteries], sheet.charge_mw[batteries] + sheet.discharge_mw[batteries], 0.0)
+    return fault_list(sheet, "out_of_service", rows.tolist(), used, np.zeros(1))
+
+
+def reserve_faults(sheet: Sheet, required_mw: Floats) -> list[Fault]:
+    """Required reserve is held, or its shortfall is named.
+
+    For each set of areas that a product names, what counts there must cover every product whose areas lie within it.
+    Upwards count reserve held and curtailed power; downwards output above the least, wind and PV in use, and what a
+    battery could still turn or take up.
+
+    Args:
+        sheet: The plan.
+        required_mw: Requirement of each product, shape (products, periods) [MW].
+    """
+    network, faults = sheet.network, []
+    for direction in ("up", "down"):
+        products = [(row, p) for row, p in enumerate(network.reserves) if p.direction == direction]
+        for areas in dict.fromkeys(frozenset(p.areas) for _, p in products):
+            inside = [(row, p) for row, p in products if frozenset(p.areas) <= areas]
+            place = "+".join(p.name for _, p in inside)
+            wanted = required_mw[[row for row, _ in inside]].sum(axis=0)
+            held = _named_short(sheet, f"reserve_{direction}", place)
+            for row, asset in enumerate(network.assets):
+                if any(_counts(network, p, asset) for _, p in inside):
+                    held = held + (_upward_mw(sheet, row) if direction == "up" else _downward_mw(sheet, row))
+            for period in np.flatnonzero(~(held >= wanted - TOLERANCE_MW)):
+                faults.append(Fault("required_reserve", place, int(period), float(held[period]), float(wanted[period])))
+    return faults
+
+
+def _counts(network: Network, product: ReserveProduct, asset: Asset) -> bool:
+    """The asset lies in one of the product's areas, and the product names one of its tags."""
+    return network.area_of(asset) in product.areas and not set(asset.tags).isdisjoint(product.eligible)
+
+
+def _named_short(sheet: Sheet, kind: str, place: str) -> Floats:
+    """Shortfall that the plan names, shape (periods,) [MW]."""
+    short = np.zeros(len(sheet.valid_time))
+    for slack in sheet.slacks:
+        if (slack.kind, slack.place) == (kind, place) and slack.valid_time in sheet.valid_time:
+            short[int(np.searchsorted(sheet.valid_time, slack.valid_time))] += slack.size_mw
+    return short
+
+
+def _upward_mw(sheet: Sheet, row: int) -> Floats:
+    """What an asset could give more, as far as it counts, shape (periods,) [MW]."""
+    asset = sheet.network.assets[row]
+    if asset.technology in CURTAILABLE:
+        return np.asarray(sheet.available_mw[row] - sheet.power_mw[row])
+    return np.asarray(sheet.reserve_mw[row])
+
+
+def _downward_mw(sheet: Sheet, row: int) -> Floats:
+    """What an asset could give less or take more, at most, shape (periods,) [MW]."""
+    asset = sheet.network.assets[row]
+    if sheet.is_switched(asset):
+        return np.where(sheet.is_on[row], sheet.power_mw[row] - asset.p_min_mw, 0.0)
+    if asset.technology in CURTAILABLE:
+        return np.asarray(sheet.power_mw[row])
+    if asset.store is not None:
+        return np.asarray(asset.store.charge_mw + sheet.power_mw[row])
+    return np.zeros(len(sheet.valid_time))
+
+
 def switch_faults(sheet: Sheet, out: Bools) -> list[Fault]:
     """Ramps between periods, minimum up and down times; a unit that goes out of service owes neither.
 
@@ -205,6 +283,10 @@ def store_faults(sheet: Sheet) -> list[Fault]:
         faults += fault_list(sheet, "net_power", rows, np.abs(sheet.power_mw[rows] - net), np.zeros(1))
         if not sheet.is_switched(asset):
             faults += fault_list(sheet, "one_direction", rows, np.minimum(charge, discharge), np.zeros(1))
+            reserve, most = sheet.reserve_mw[rows], np.array(asset.p_max_mw)
+            faults += fault_list(sheet, "reserve", rows, sheet.power_mw[rows] + reserve, most)
+            # Reserve must last an hour.
+            faults += fault_list(sheet, "reserve_energy", rows, reserve, soc * store.discharge_efficiency)
         faults += fault_list(sheet, "energy", rows, soc, np.array(store.energy_mwh))
         faults += fault_list(sheet, "energy", rows, -soc, np.zeros(1))
         change = sheet.step_h * (charge * store.charge_efficiency - discharge / store.discharge_efficiency)
