@@ -1,7 +1,7 @@
 """Back-test: forecasts issued open loop over many days, with models refitted as of each week, and their scores.
 
 Open loop: what came true is the grid's own history, which no decision of ours changes. Intraday vintages are issued
-every hour (not every 15 min: neighbours see nearly the same), day-ahead ones at the gate. Vintages of a week come from
+every hour (not every 15 min: neighbours see nearly the same), day-ahead ones at the gate. Vintages of a day come from
 one later cut with later arrivals masked, which a test holds equal to issuing one at a time.
 """
 
@@ -70,11 +70,10 @@ def backtest(
     ends = day_start(start + timedelta(days=days + DAYS_AHEAD), network.zone) + timedelta(hours=6)
     scorer = Scorer(known_at(ends), network.zone, forecaster.groups, day_start(start, network.zone))
     models: tuple[RegisteredModel, ...] = ()
-    for first in range(0, days, refit_every_days):
-        begins = day_start(start + timedelta(days=first), network.zone)
-        until = min(first + refit_every_days, days)
-        ends = day_start(start + timedelta(days=until), network.zone)
-        models = forecaster.fit(known_at(begins))
+    for day in range(days):
+        begins, ends = (day_start(start + timedelta(days=day + n), network.zone) for n in (0, 1))
+        if day % refit_every_days == 0:
+            models = forecaster.fit(known_at(begins))
         known = known_at(ends)
         count = int((ends - begins) / INTRADAY_EVERY)
         issues = {
@@ -86,5 +85,5 @@ def backtest(
             others = {who: forecaster.issue_many(known, instants, mode, who, models) for who in BASELINES}
             scorer.add(mode, {OURS: ours} | others)
         if progress is not None:
-            progress(until)
+            progress(day + 1)
     return Backtest(scorer.rows(), tuple(row for model in models for row in describe(model)))

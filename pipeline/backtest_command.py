@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from rich.table import Table
@@ -34,31 +34,33 @@ def run_backtest(source: GridSource, start: date, days: int, as_json: bool, holi
         BadInputError: The data don't cover the days.
         HistoryTooShortError: There is too little history before them.
     """
-    zone = source.network.zone
-    last = min(day_start(start + timedelta(days=days), zone) + BEYOND, source.last)
-    if not source.first < day_start(start, zone) or day_start(start + timedelta(days=days), zone) > source.last:
-        covered = f"{source.first.isoformat()} to {source.last.isoformat()}"
-        raise BadInputError(
-            "days without data", instant=start.isoformat(), got=f"{days} days", wanted=f"within {covered}"
-        )
+    last = min(_end_of(source, start, days) + BEYOND, source.last)
     with console.bars() as bars:
         bars.stage("read", 0)
         with store_as_of(source, last) as store:
             bars.stage("backtest", days)
-            done = 0
-
-            def tell(until: int) -> None:
-                nonlocal done
-                for _ in range(until - done):
-                    bars.step("backtest")
-                done = until
-
             targets, settings = basic_targets(source.network), forecast_settings(0, source.network, holidays)
-            found = backtest(store.known_at, source.network, targets, start, days, settings, progress=tell)
+            found = backtest(
+                store.known_at, source.network, targets, start, days, settings,
+                progress=lambda day: bars.step("backtest"),
+            )  # fmt: skip
     if as_json:
         console.print_json(_facts(found, source, start, days))
     else:
         _show(found, source, start, days)
+
+
+def _end_of(source: GridSource, start: date, days: int) -> datetime:
+    """End of the last day; raises `BadInputError` where there is none, or no data for the days or before them."""
+    if days < 1:
+        raise BadInputError("--days", got=days, wanted="1 or more; 30 for scores")
+    zone = source.network.zone
+    end = day_start(start + timedelta(days=days), zone)
+    if not source.first < day_start(start, zone) or end > source.last:
+        covered = f"{source.first.astimezone(zone):%Y-%m-%d %H:%M} to {source.last.astimezone(zone):%Y-%m-%d %H:%M}"
+        wanted = f"days within {covered} {source.network.zone_name}, after the history of the first fit"
+        raise BadInputError("days without data", instant=start.isoformat(), got=f"{days} days", wanted=wanted)
+    return end
 
 
 def _facts(found: Backtest, source: GridSource, start: date, days: int) -> dict[str, Any]:
