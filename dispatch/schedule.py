@@ -45,12 +45,13 @@ def allowed_states(problem: Compiled, wanted: Bools, outlook: Outlook, state: Gr
     """
     fleet, step_h = problem.fleet, problem.step_h
     is_out = outlook.out_of_service[fleet.unit_asset]
-    on = state.is_on[fleet.unit_asset].copy()
+    # Where no state is known, the first period's counts as an old one.
+    on = wanted[:, 0].copy() if state.is_free else state.is_on[fleet.unit_asset].copy()
     hours = state.hours_in_state[fleet.unit_asset].copy()
     allowed = np.zeros_like(wanted)
     energy = energy_at_start(problem, state)
     for period in range(wanted.shape[1]):
-        may_switch = (hours >= np.where(on, fleet.min_up_h, fleet.min_down_h) - EPSILON_H) | state.is_free
+        may_switch = hours >= np.where(on, fleet.min_up_h, fleet.min_down_h) - EPSILON_H
         now = np.where(may_switch, wanted[:, period], on) & ~is_out[:, period]
         energy = _feed_tanks(problem, outlook, period, now, energy)
         hours = np.where(now == on, hours + step_h, step_h)

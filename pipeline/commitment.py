@@ -100,7 +100,9 @@ def repaired(network: Network, plan: Plan, state: GridState) -> Plan:
     limits = [(a.commitment.min_up_h, a.commitment.min_down_h) if a.commitment else (0.0, 0.0) for a in network.assets]
     min_up, min_down = np.array(limits).T
     switched = np.array([a.commitment is not None for a in network.assets])
-    on, hours = state.is_on.copy(), state.hours_in_state.copy()
+    # Where no state is known, the first period's counts as an old one.
+    on = is_on[: len(state.is_on), 0].copy() if state.is_free else state.is_on.copy()
+    hours = state.hours_in_state.copy()
     for column in range(is_on.shape[1]):
         wanted = is_on[: len(on), column]
         allowed = hours >= np.where(on, min_up, min_down) - 1e-9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridcore.plan import Layer, Plan, PlanStatus
-from gridcore.state import GridState
+from gridcore.state import GridState, unknown_state
 from gridcore.timeline import PERIOD, periods_between
 from pipeline.commitment import Commitments, repaired
 from tests.builders import three_bus
@@ -64,10 +65,18 @@ def test_plans_that_are_too_old_to_matter_go():
     assert len(commitments.plans) == 1
 
 
+def test_a_start_from_nothing_keeps_minimum_times_after_the_first_period():
+    """2 h on, 2 h off: the first period's state may end at once, a new one lasts for 8 periods of 15 min."""
+    unit = next(asset for asset in NETWORK.assets if asset.commitment is not None)
+    limits = replace(unit.commitment, min_up_h=2.0, min_down_h=2.0)
+    network = replace(NETWORK, assets=tuple(replace(a, commitment=limits) if a is unit else a for a in NETWORK.assets))
+    wanted = plan(START, START, np.arange(16) % 2 == 0)
+    fixed = repaired(network, wanted, unknown_state(network, START)).is_on[network.asset_index[unit.name]]
+    assert fixed.astype(int).tolist() == [1] + [0] * 8 + [0] + [1] * 6
+
+
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.booleans(), st.integers(0, 12), st.floats(0.25, 3))
 def test_after_repair_every_run_lasts_its_minimum(wanted, was_on, quarters, min_h):
-    from dataclasses import replace
-
     unit = next(asset for asset in NETWORK.assets if asset.commitment is not None)
     limits = replace(unit.commitment, min_up_h=min_h, min_down_h=min_h)
     network = replace(NETWORK, assets=tuple(replace(a, commitment=limits) if a is unit else a for a in NETWORK.assets))
