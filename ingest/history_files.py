@@ -97,14 +97,21 @@ def read_whole(file: Path) -> pa.Table:
 def write_parquet(tables: Iterable[pa.Table], file: Path, schema: pa.Schema) -> int:
     """Write tables one after the other and return the number of rows; equal tables give equal bytes.
 
-    Each page carries its checksum: altered bytes can decode to other values without any error else.
+    Each page carries its checksum: altered bytes can decode to other values without any error else. The file is there
+    whole or not at all: on a full disk nothing is left of it.
     """
-    rows = 0
-    with pq.ParquetWriter(file, schema, compression="zstd", compression_level=3, write_page_checksum=True) as writer:
-        for table in tables:
-            rows += len(table)
-            if len(table):
-                writer.write_table(table.combine_chunks(), row_group_size=ROW_GROUP)
+    rows, draft = 0, file.with_name(f"{file.name}.partial")
+    try:
+        with pq.ParquetWriter(
+            draft, schema, compression="zstd", compression_level=3, write_page_checksum=True
+        ) as writer:
+            for table in tables:
+                rows += len(table)
+                if len(table):
+                    writer.write_table(table.combine_chunks(), row_group_size=ROW_GROUP)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import sys
@@ -24,10 +25,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from gridcore.errors import BadInputError, BrokenInvariantError, GridError
+from gridcore.errors import BadInputError, BrokenInvariantError, GridError, NoSpaceError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C or a termination signal; the same command resumes."""
+
+FULL = ("the disk is full; what was committed stays", NoSpaceError.exit_code)
+REFUSED = ("a file can't be used", BadInputError.exit_code)
+OF_THE_DISK = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), FULL),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG), REFUSED),
+}
+"""What the system can refuse a user, in words, and the exit code; any other failure of it is a bug of ours."""
 
 errors = Console(stderr=True)
 """Progress and messages."""
@@ -95,6 +104,12 @@ def run(command: Callable[[], Any]) -> int:
     except GridError as error:
         _say(str(error))
         return error.exit_code
+    except OSError as error:
+        if error.errno not in OF_THE_DISK:
+            raise
+        words, code = OF_THE_DISK[error.errno]
+        _say(f"{words} (file {error.filename or 'not told'}; got {error.strerror})")
+        return code
     except typer.TyperException as error:
         # A word of the command line that nobody knows, or one that is missing; a lone `xiaona` shows its help instead.
         if words := error.format_message():

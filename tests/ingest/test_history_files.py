@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -188,3 +189,15 @@ def test_a_parquet_column_of_another_kind_is_named(grid: Path, column: str, cell
     with pytest.raises(BadInputError) as caught:
         read_grid_directory(grid).readings(START, START + timedelta(days=1))
     assert all(word in str(caught.value) for word in ["readings.parquet", *words]), str(caught.value)
+
+
+def test_a_write_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
+    table = pa.Table.from_pylist([reading(WIND)], schema=READING_SCHEMA)
+
+    def tables() -> Iterator[pa.Table]:
+        yield table
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_parquet(tables(), tmp_path / "readings.parquet", READING_SCHEMA)
+    assert list(tmp_path.iterdir()) == []

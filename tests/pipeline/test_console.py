@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 import typer
 
@@ -42,6 +44,8 @@ def ended(error: BaseException | None) -> int:
         (StoreDamagedError("x"), 4),
         (NoSpaceError("x"), 5),
         (KeyboardInterrupt(), 130),
+        (OSError(errno.ENOSPC, "No space left on device"), 5),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 2),
     ],
 )
 def test_a_command_ends_with_the_agreed_code(error, code):
@@ -75,3 +79,8 @@ def test_a_bug_of_ours_ends_in_its_stack_trace(capsys):
 def test_an_interrupted_command_says_that_it_can_go_on(capsys):
     assert ended(KeyboardInterrupt()) == 130
     assert "the same command resumes" in capsys.readouterr().err
+
+
+def test_a_failure_of_the_machine_that_no_user_can_mend_keeps_its_stack_trace():
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        ended(OSError(errno.EBADF, "Bad file descriptor"))
