@@ -72,11 +72,9 @@ class Quality(IntFlag):
     """NaN or infinite; stored as NaN."""
     CONFLICT = 16
     """Equal revision, another value, than one stored before."""
-    FROZEN = 32
-    """The same value for implausibly long."""
 
 
-UNUSABLE = Quality.OUT_OF_RANGE | Quality.FUTURE | Quality.NOT_A_NUMBER | Quality.FROZEN
+UNUSABLE = Quality.OUT_OF_RANGE | Quality.FUTURE | Quality.NOT_A_NUMBER
 """Flags that keep a value out of models and state."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from gridcore.errors import BadInputError
+from gridcore.errors import BadInputError, NoSpaceError
 from gridcore.timeline import TIMESTAMP, from_numpy, to_numpy
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
@@ -98,7 +99,10 @@ def write_parquet(tables: Iterable[pa.Table], file: Path, schema: pa.Schema) -> 
     """Write tables one after the other and return the number of rows; equal tables give equal bytes.
 
     Each page carries its checksum: altered bytes can decode to other values without any error else. The file is there
-    whole or not at all: on a full disk nothing is left of it.
+    whole or not at all.
+
+    Raises:
+        NoSpaceError: The disk is full; nothing is left of the file.
     """
     rows, draft = 0, file.with_name(f"{file.name}.partial")
     try:
@@ -110,6 +114,10 @@ def write_parquet(tables: Iterable[pa.Table], file: Path, schema: pa.Schema) -> 
                 if len(table):
                     writer.write_table(table.combine_chunks(), row_group_size=ROW_GROUP)
         draft.replace(file)
+    except OSError as cause:
+        if cause.errno != errno.ENOSPC:
+            raise
+        raise NoSpaceError("the disk is full; nothing of this file was kept", file=file) from cause
     finally:
         draft.unlink(missing_ok=True)
     return rows

@@ -56,8 +56,8 @@ def test_an_infinite_value_is_kept_as_no_number() -> None:
 
 
 def test_a_flag_that_came_with_a_reading_stays() -> None:
-    clean, _ = check(batch_of([reading(value=999.0) | {"quality": int(Quality.FROZEN)}]), CHANNELS)
-    assert clean.readings.column("quality").to_pylist() == [int(Quality.FROZEN | Quality.OUT_OF_RANGE)]
+    clean, _ = check(batch_of([reading(value=999.0) | {"quality": int(Quality.CONFLICT)}]), CHANNELS)
+    assert clean.readings.column("quality").to_pylist() == [int(Quality.CONFLICT | Quality.OUT_OF_RANGE)]
 
 
 @pytest.mark.parametrize(

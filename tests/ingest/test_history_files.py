@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gridcore.errors import BadInputError
+from gridcore.errors import BadInputError, NoSpaceError
 from gridcore.reading import READING_SCHEMA
 from gridcore.timeline import TIMESTAMP
 from ingest.grid_directory import read_grid_directory
@@ -198,6 +198,6 @@ def test_a_write_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
         yield table
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(NoSpaceError, match=r"readings\.parquet"):
         write_parquet(tables(), tmp_path / "readings.parquet", READING_SCHEMA)
     assert list(tmp_path.iterdir()) == []
