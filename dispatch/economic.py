@@ -60,7 +60,7 @@ class EconomicDispatch:
         target = end_energy(problem, commitment, outlook)
         frame = frame_of(problem, outlook, state, Choice(on, on), self.settings, target)
         topology = topology_of(self.network, outlook.branch_out)
-        start, pairs = start_from(problem, basis)
+        start, pairs = start_from(problem, topology, basis)
         solved = solve_lazily(problem, frame, topology, self.settings, pairs, start)
         if not solved.answer.is_optimal:
             return held_plan(self.network, outlook, commitment, last_safe, solved.answer.reason), b""

@@ -1,7 +1,10 @@
 """Line limits, added only where they are violated: the loop of solving, looking at the flows, and adding rows.
 
-Source: Tejada-Arango, Sanchez-Martin & Ramos (2018), IEEE Trans. Power Syst. 33(5), 4702-4710 (lazy network limits
-through PTDF; the optimum is that of the full problem, since what is left out holds).
+Where outages split the grid, the balance of each island but the first is such a row too, an imbalance with limit 0: the
+compiled problem has the balance of the whole grid. The optimum is that of the full problem, since what is left out
+holds. Source of limits as lazy rows: Tejada-Arango, Sanchez-Martin & Ramos (2018), "Security Constrained Unit
+Commitment Using Line Outage Distribution Factors", IEEE Trans. Power Syst. 33(1), 329-337,
+doi:10.1109/TPWRS.2017.2686701.
 """
 
 from __future__ import annotations
@@ -32,16 +35,18 @@ class Topology:
     """The PTDF of each period, where branches may go out of service in between."""
 
     factors: tuple[Floats, ...]
-    """One matrix for each distinct topology, each of shape (branches, buses)."""
+    """One matrix for each distinct topology, each of shape (rows, buses): branches, then islands but the first.
+
+    All have the rows of the one with most islands; a row without an island is zero."""
 
     of_period: Ints
     """Topology of each period, shape (periods,)."""
 
     limits_mw: Floats
-    """Shape (branches,) [MW]."""
+    """Limit of each row, 0 for an island, shape (rows,) [MW]."""
 
     def flows(self, injection_mw: Floats) -> Floats:
-        """Flows of net injections, shape (branches, periods) [MW]."""
+        """Flows of net injections, and imbalances of islands, shape (rows, periods) [MW]."""
         flows = np.zeros((len(self.limits_mw), injection_mw.shape[1]))
         for which, factors in enumerate(self.factors):
             periods = self.of_period == which
@@ -58,8 +63,17 @@ def topology_of(network: Network, branch_out: Bools) -> Topology:
     """
     out = branch_out[: len(network.branches)]
     patterns, of_period = np.unique(out.T, axis=0, return_inverse=True)
-    factors = tuple(ptdf_of(network, np.ascontiguousarray(pattern)) for pattern in patterns)
-    return Topology(factors, of_period.reshape(-1).astype(np.int64), branch_limits(network))
+    factors = [ptdf_of(network, np.ascontiguousarray(pattern)) for pattern in patterns]
+    rows = max(len(matrix) for matrix in factors)
+    limits = branch_limits(network)
+    limits = np.concatenate([limits, np.zeros(rows - len(limits))])
+    return Topology(tuple(_with_rows(m, rows) for m in factors), of_period.reshape(-1).astype(np.int64), limits)
+
+
+def _with_rows(matrix: Floats, rows: int) -> Floats:
+    if len(matrix) == rows:
+        return matrix
+    return np.vstack([matrix, np.zeros((rows - len(matrix), matrix.shape[1]))])
 
 
 def line_rows(problem: Compiled, topology: Topology, pairs: Ints) -> tuple[sp.csr_array, Floats]:
@@ -68,7 +82,7 @@ def line_rows(problem: Compiled, topology: Topology, pairs: Ints) -> tuple[sp.cs
     Args:
         problem: The compiled problem.
         topology: PTDF by period.
-        pairs: (branch, period) of each row, shape (rows, 2).
+        pairs: (row of the topology, period) of each row, shape (rows, 2).
     """
     columns = problem.columns["injection"]
     buses = columns.shape[0]
@@ -84,11 +98,12 @@ def line_rows(problem: Compiled, topology: Topology, pairs: Ints) -> tuple[sp.cs
 
 
 def violated(topology: Topology, flows_mw: Floats, pairs: Ints) -> Ints:
-    """New (branch, period) rows that the flows ask for, sorted, shape (rows, 2)."""
+    """New (row of the topology, period) pairs that the flows ask for, sorted, shape (rows, 2)."""
     over: Bools = np.greater(np.abs(flows_mw), topology.limits_mw[:, None] + TOLERANCE_MW)
     over[pairs[:, 0], pairs[:, 1]] = False
     is_near: Bools = np.greater_equal(np.abs(flows_mw), NEAR * topology.limits_mw[:, None])
-    wanted = np.logical_and(is_near, over.any(axis=1, keepdims=True))
+    # In periods without the island, a row of zeros would be "near" its limit of zero.
+    wanted = is_near & (flows_mw != 0) & over.any(axis=1, keepdims=True)
     wanted[pairs[:, 0], pairs[:, 1]] = False
     return np.argwhere(wanted).astype(np.int64)
 

@@ -34,15 +34,15 @@ def warm_bytes(topology: Topology, solved: LazyAnswer) -> bytes:
     pairs = solved.pairs
     rows = len(basis.rows) - len(pairs)
     is_basic = basis.rows[rows:] == BASIC
-    share = np.abs(solved.flows_mw[pairs[:, 0], pairs[:, 1]]) / topology.limits_mw[pairs[:, 0]]
-    keep = ~is_basic | (share >= KEPT_SHARE)
+    flow, limit = np.abs(solved.flows_mw[pairs[:, 0], pairs[:, 1]]), topology.limits_mw[pairs[:, 0]]
+    keep = ~is_basic | (flow >= KEPT_SHARE * limit)
     header = struct.pack(HEADER, len(basis.columns), rows, int(keep.sum()))
     parts = [header, basis.columns.tobytes(), basis.rows[:rows].tobytes()]
     return b"".join([*parts, basis.rows[rows:][keep].tobytes(), pairs[keep].astype("<i4").tobytes()])
 
 
-def start_from(problem: Compiled, warm: bytes | None) -> tuple[Basis | None, Ints]:
-    """Basis and line rows to start from; none where the bytes are of another problem."""
+def start_from(problem: Compiled, topology: Topology, warm: bytes | None) -> tuple[Basis | None, Ints]:
+    """Basis and line rows to start from; none where the bytes are of another problem, or of islands that have gone."""
     if not warm:
         return None, NO_PAIRS
     columns, rows, lines = struct.unpack_from(HEADER, warm)
@@ -53,4 +53,6 @@ def start_from(problem: Compiled, warm: bytes | None) -> tuple[Basis | None, Int
     row_codes = np.frombuffer(warm, np.uint8, rows, at + columns)
     line_codes = np.frombuffer(warm, np.uint8, lines, at + columns + rows)
     pairs = np.frombuffer(warm, "<i4", 2 * lines, at + columns + rows + lines).reshape(-1, 2).astype(np.int64)
+    if (pairs[:, 0] >= len(topology.limits_mw)).any():
+        return None, NO_PAIRS
     return Basis(column_codes, np.concatenate([row_codes, line_codes])), pairs
