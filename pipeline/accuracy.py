@@ -16,7 +16,7 @@ from forecasting.members import BASELINES
 from forecasting.score import MIN_DAYS, Accuracy
 from forecasting.scorer import OURS, Scorer
 from forecasting.settings import Mode
-from gridcore.forecast import QUANTILES, Vintage
+from gridcore.forecast import Vintage, vintage_from_table
 from gridcore.network import Network
 from gridcore.ports import Known
 from gridcore.target import Target, basic_targets
@@ -69,9 +69,7 @@ def stored_scores(known: Known, network: Network, targets: Sequence[Target], sta
 
 def _issued(known: Known, since: datetime) -> dict[Mode, list[Vintage]]:
     """The vintages that a store holds, by mode; one instant's forecasts may be of both."""
-    table = known.forecasts(since).sort_by(
-        [(key, "ascending") for key in ("issue_time", "valid_time", "target", "quantile")]
-    )
+    table = known.forecasts(since).sort_by("issue_time")
     found: dict[Mode, list[Vintage]] = {mode: [] for mode in Mode}
     instants = table.column("issue_time").to_numpy()
     starts = np.flatnonzero(np.r_[True, instants[1:] != instants[:-1]]) if len(instants) else np.zeros(0, np.int64)
@@ -81,14 +79,5 @@ def _issued(known: Known, since: datetime) -> dict[Mode, list[Vintage]]:
         near = pc.less_equal(lead, pa.scalar(INTRADAY_HORIZON, pa.duration("us")))
         for mode, rows in ((Mode.INTRADAY, of_issue.filter(near)), (Mode.DAY_AHEAD, of_issue.filter(pc.invert(near)))):
             if len(rows):
-                found[mode].append(_vintage(rows))
+                found[mode].append(vintage_from_table(rows))
     return found
-
-
-def _vintage(table: pa.Table) -> Vintage:
-    """A vintage from its rows, sorted by period, target and quantile."""
-    times = np.unique(table.column("valid_time").to_numpy().astype("datetime64[us]"))
-    names = tuple(sorted(set(table.column("target").to_pylist())))
-    values = table.column("power_mw").to_numpy().reshape(len(times), len(names), len(QUANTILES)).transpose(1, 0, 2)
-    issue_time, words = table.column("issue_time")[0].as_py(), ("",) * len(names)
-    return Vintage(issue_time, times, names, QUANTILES, np.ascontiguousarray(values), words, issue_time, words)

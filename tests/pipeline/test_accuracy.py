@@ -74,14 +74,14 @@ def days_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_closed_and_open_loop_give_the_same_numbers_for_the_same_vintages(days_enough: None) -> None:
     history = history_with_a_limit()
-    wanted = {(row.kind, row.lead_block): row.as_dict() for row in open_loop(history).accuracy}
-    found = {(row.kind, row.lead_block): row.as_dict() for row in closed_loop(history)}
+    wanted = {(row.kind, row.lead_block): row for row in open_loop(history).accuracy}
+    found = {(row.kind, row.lead_block): row for row in closed_loop(history)}
     assert found.keys() == wanted.keys()
     for key, row in wanted.items():
-        assert row["pinball"] is not None
+        assert row.pinball is not None
         assert found[key] == row, key
-    assert {kind for (kind, _), row in found.items() if row["is_headline"]} == {"wind", "pv"}
-    assert wanted["wind", "15-60 min"]["n"] < DAYS * 24 * 4 * len(WIND)
+    assert {kind for (kind, _), row in found.items() if row.is_headline} == {"wind", "pv"}
+    assert wanted["wind", "15-60 min"].n < DAYS * 24 * 4 * len(WIND)
 
 
 def test_too_few_days_give_their_n_and_no_score() -> None:
