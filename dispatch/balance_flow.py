@@ -2,7 +2,7 @@
 
 The optimisers use PTDF (`dispatch/ptdf.py`), the simulated plant does not: neither can hide an error of the other.
 
-Source: Wood, Wollenberg & Sheble, Power Generation, Operation, and Control, 3rd ed., section 6.16 (DC power flow).
+The DC model: the flow of a branch is its susceptance times the difference of its ends' angles, without losses.
 """
 
 from __future__ import annotations

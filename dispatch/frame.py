@@ -109,9 +109,11 @@ def _write_power_bounds(
     charge[tanks] = np.minimum(charge[tanks], outlook.available_mw[fleet.store_asset[tanks]])
     upper[columns["charge"]] = np.where(is_out[fleet.store_asset], 0.0, charge)
     swing = fleet.battery_ramp_mw_per_h * settings.reserve_time_s / 3600.0
-    upper[columns["held_battery"]] = upper[columns["held_down"]] = swing[:, None]
-    for family in ("discharge", "held_battery", "held_down"):
-        upper[columns[family][is_out[fleet.battery_asset]]] = 0.0
+    out = is_out[fleet.battery_asset]
+    upper[columns["held_battery"]] = np.where(out, 0.0, swing[:, None])
+    upper[columns["discharge"][out]] = 0.0
+    asked = np.flatnonzero(columns["held_down"][:, 0] >= 0)
+    upper[columns["held_down"][asked]] = np.where(out[asked], 0.0, swing[asked, None])
     lines_out = outlook.branch_out[len(problem.network.branches) :]
     cells = columns["dc_flow"][lines_out]
     lower[cells] = upper[cells] = 0.0

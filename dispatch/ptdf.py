@@ -1,6 +1,7 @@
 """PTDF: how much of a MW injected at a bus and taken at the slack bus of its island flows over each branch.
 
-Source: Wood, Wollenberg & Sheble (2013), Power Generation, Operation and Control, 3rd ed., section 7.4 (DC model).
+Flows are those of the DC model: susceptance times the difference of bus angles, no losses. With B' the nodal matrix
+without slack buses and C the branches' susceptances times incidence, angles are B'^-1 p and the factors C B'^-1.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 Line limits are not here: flows are the PTDF times `injection`, and only violated limits are added, as rows
 (`dispatch/lines.py`). The dual of `eq_injection` is the bus's price.
-Source: Wood, Wollenberg & Sheble (2013), Power Generation, Operation and Control, 3rd ed., chapter 8.
 """
 
 from __future__ import annotations

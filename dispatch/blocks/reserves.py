@@ -2,8 +2,8 @@
 
 Upward reserve is what units hold (`held`), what batteries hold and the curtailed power of wind and PV; downward reserve
 is output above the least, the output of wind and PV and what batteries can take up. Available wind and PV, quick-start
-capacity and the requirement itself stand on the right-hand side.
-Source: shared reserve rows as in Zheng & Litvinov (2006), IEEE Trans. Power Syst. 21(2), doi:10.1109/TPWRS.2006.873415.
+capacity and the requirement itself stand on the right-hand side. How rows of nested areas share what is held:
+`dispatch/fleet.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Stores: batteries and the heat tanks of CSP plants.
 
-Source: Xu, Pozo & Strbac family of storage models as in ANL-CEEESA/UnitCommitment.jl,
-src/model/formulations/base/storage.jl (energy balance with charge and discharge efficiency).
+Source: the energy balance with charge and discharge efficiency as in ANL-CEEESA/UnitCommitment.jl,
+src/model/formulations/base/storage.jl.
 """
 
 from __future__ import annotations
@@ -91,14 +91,16 @@ def _add_held(m: pyo.ConcreteModel, fleet: Fleet, p_max_mw: list[float]) -> None
             m.held[int(fleet.csp_unit[s - first_tank]), t] - fleet.discharge_efficiency[s] * m.energy[s, t] <= 0
         ),
     )
-    m.held_down = pyo.Var(batteries, m.periods, bounds=(0, None))
+    # Downward only where a product asks it of the battery.
+    asked = sorted({s for group in fleet.groups if not group.is_up for s in group.batteries.tolist()})
+    m.held_down = pyo.Var(asked, m.periods, bounds=(0, None))
     m.max_held_down = pyo.Constraint(
-        batteries,
+        asked,
         m.periods,
         rule=lambda m, s, t: m.held_down[s, t] + m.charge[s, t] - m.discharge[s, t] <= fleet.charge_mw[s],
     )
     m.max_held_room = pyo.Constraint(
-        batteries,
+        asked,
         m.periods,
         rule=lambda m, s, t: fleet.charge_efficiency[s] * m.held_down[s, t] + m.energy[s, t] <= fleet.energy_mwh[s],
     )
