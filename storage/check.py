@@ -1,12 +1,11 @@
 """Check: does the store hold what it says it holds? Checksums, conservation of readings, decisions as they were made.
 
-A check finds and repairs nothing: what is damaged is the operator's to judge.
+A check finds and repairs nothing, and opens the store to read alone: what is damaged is the operator's to judge.
 """
 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ from pathlib import Path
 
 from gridcore.errors import BadInputError, StoreDamagedError
 from storage.analysis import analysis_of
-from storage.checksums import content_checksum
+from storage.checksums import content_checksum, row_checksum
 from storage.columns import instant_of
-from storage.database import DATABASE_FILE, told_apart
+from storage.database import DATABASE_FILE, connect_to_read, told_apart
 from storage.documents import Document, content_sha256
-from storage.embedded import EmbeddedStore
+from storage.embedded import OFFICIAL_ROWS, EmbeddedStore
 from storage.segments import verify_segment
 
 
@@ -53,15 +52,15 @@ def check(path: Path) -> list[Finding]:
     found = list(_damaged_pages(path))
     if found:
         return found
-    with closing(EmbeddedStore(path)) as store:
+    with closing(EmbeddedStore(path, is_read_only=True)) as store:
         found += _damaged_segments(store)
         # What the segments hold can be counted only where they are whole.
         found += [] if found else _unconserved(store)
-        return [*found, *_altered_decisions(store), *_altered_models(store)]
+        return [*found, *_altered_rows(store), *_altered_decisions(store), *_altered_models(store)]
 
 
 def _damaged_pages(path: Path) -> Iterator[Finding]:
-    with told_apart(path), closing(sqlite3.connect(path / DATABASE_FILE)) as connection:
+    with told_apart(path), closing(connect_to_read(path)) as connection:
         for (line,) in connection.execute("PRAGMA integrity_check"):
             if line != "ok":
                 yield Finding(f"database {path / DATABASE_FILE}", line, "ok")
@@ -91,8 +90,18 @@ def _unconserved(store: EmbeddedStore) -> Iterator[Finding]:
         ("readings current", cells, stored),
         ("readings revised or in conflict", claims - cells, revised + conflict),
         ("dead letters", kept_letters, letters),
+        ("rows of official values", store.rows(OFFICIAL_ROWS)[0][0], tally.get("official", 0)),
     ]
     yield from (Finding(what, got, wanted) for what, got, wanted in laws if got != wanted)
+
+
+def _altered_rows(store: EmbeddedStore) -> Iterator[Finding]:
+    """Outages and offsets that are not those that were written."""
+    tables = {"outage": "asset, begins, ends, available_at", "source_offset": "source, next_offset"}
+    for table, columns in tables.items():
+        for *row, checksum in store.rows(f"SELECT {columns}, checksum FROM {table}"):
+            if (found := row_checksum(row)) != checksum:
+                yield Finding(f"checksum of {table.replace('_', ' ')} {row}", found, checksum)
 
 
 def _altered_decisions(store: EmbeddedStore) -> Iterator[Finding]:

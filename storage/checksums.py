@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import fields
 
 import numpy as np
@@ -37,6 +38,18 @@ def verify_claims(kind: str, claims: Claims, checksums: Int64s) -> None:
 def content_checksum(content: bytes) -> int:
     """A number below 2**32 for a document."""
     return zlib.crc32(content)
+
+
+def row_checksum(row: Iterable[object]) -> int:
+    """A number below 2**32 for a small row of words and integers."""
+    return zlib.crc32(repr(tuple(row)).encode())
+
+
+def verify_rows(kind: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """Raise `StoreDamagedError` where a row is not the one that was written; its last column is its checksum."""
+    for *row, checksum in rows:
+        if (found := row_checksum(row)) != checksum:
+            raise StoreDamagedError(f"{kind} {row} has other bytes than were written", got=found, wanted=checksum)
 
 
 def verified(what: str, content: bytes, checksum: int) -> bytes:

@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gridcore.errors import BadInputError, GridError, NoSpaceError, StoreConflictError, StoreDamagedError
+from storage.checksums import row_checksum
 from storage.durable import make_folder
 
 DATABASE_FILE = "store.sqlite"
 """Name of the database in a store's directory."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the tables below, kept in SQLite's `user_version`."""
 
 BUSY_TIMEOUT_S = 30.0
@@ -46,7 +47,7 @@ CREATE TABLE official (
 ) STRICT;
 CREATE TABLE outage (
     asset TEXT NOT NULL, begins INTEGER NOT NULL, ends INTEGER NOT NULL, available_at INTEGER NOT NULL,
-    PRIMARY KEY (asset, begins, ends)
+    checksum INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (asset, begins, ends)
 ) WITHOUT ROWID, STRICT;
 CREATE TABLE segment (
     file TEXT PRIMARY KEY, kind TEXT NOT NULL, rows INTEGER NOT NULL, sha256 TEXT NOT NULL,
@@ -54,7 +55,9 @@ CREATE TABLE segment (
     first_available_at INTEGER NOT NULL, last_available_at INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE tally (name TEXT PRIMARY KEY, amount INTEGER NOT NULL) WITHOUT ROWID, STRICT;
-CREATE TABLE source_offset (source TEXT PRIMARY KEY, next_offset INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+CREATE TABLE source_offset (
+    source TEXT PRIMARY KEY, next_offset INTEGER NOT NULL, checksum INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID, STRICT;
 CREATE TABLE dead_letter (
     seq INTEGER PRIMARY KEY, available_at INTEGER NOT NULL, source TEXT NOT NULL, source_offset INTEGER NOT NULL,
     reason TEXT NOT NULL, detail TEXT NOT NULL, payload BLOB NOT NULL
@@ -83,6 +86,22 @@ Checksums are those of `storage.checksums`; STRICT lets `PRAGMA integrity_check`
 """
 
 
+MIGRATIONS: dict[int, str] = {
+    1: """
+ALTER TABLE outage ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+UPDATE outage SET checksum = row_checksum(asset, begins, ends, available_at);
+ALTER TABLE source_offset ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+UPDATE source_offset SET checksum = row_checksum(source, next_offset);
+INSERT INTO tally SELECT 'official', (SELECT count(*) FROM official)
+    + (SELECT coalesce(sum(rows), 0) FROM segment WHERE kind = 'official')
+""",
+}
+"""SQL statements that bring the tables from a version to the next one.
+
+1 to 2: checksums of outages and offsets, and a count of the official values' rows; both begin with what is there.
+"""
+
+
 def connect(path: Path, *, synchronous: str = "NORMAL") -> sqlite3.Connection:
     """A connection to the store's database, made with its tables where there is none.
 
@@ -96,11 +115,35 @@ def connect(path: Path, *, synchronous: str = "NORMAL") -> sqlite3.Connection:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
+            add_functions(connection)
             _make_tables(connection, path)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that can't write, not even what a broken-off process left in the log; there must be a database.
+
+    Raises:
+        BadInputError: The store's tables are older or newer than this program's.
+        StoreDamagedError: The file is no database.
+    """
+    with told_apart(path):
+        uri = f"{(path / DATABASE_FILE).resolve().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, timeout=BUSY_TIMEOUT_S, isolation_level=None, uri=True)
+        try:
+            _check_version(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Give SQL the checksum of a row, `row_checksum(column, ...)`."""
+    connection.create_function("row_checksum", -1, lambda *row: row_checksum(row), deterministic=True)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
@@ -116,6 +159,10 @@ def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
                 for statement in SCHEMA.split(";"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    _check_version(connection, path)
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     found = schema_version(connection)
     if found != SCHEMA_VERSION:
         wanted = f"{SCHEMA_VERSION}; an older one is brought up by `xiaona store migrate`"

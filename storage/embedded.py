@@ -22,10 +22,10 @@ import pyarrow as pa
 from gridcore.errors import BadInputError, BrokenInvariantError, StoreConflictError, StoreDamagedError
 from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, RegisteredModel
 from gridcore.reading import Quality
-from storage.checksums import content_checksum
+from storage.checksums import content_checksum, verify_rows
 from storage.claims import Sifted
 from storage.columns import arrived_official, arrived_readings, instant_of, micros
-from storage.database import DATABASE_FILE, connect, told_apart, written
+from storage.database import DATABASE_FILE, connect, connect_to_read, told_apart, written
 from storage.documents import TOPICS, Document, content_sha256, documents_of
 from storage.durable import make_folder, sync
 from storage.embedded_known import EmbeddedKnown
@@ -39,16 +39,17 @@ class EmbeddedStore:
     Args:
         path: The store's directory; made where there is none.
         synchronous: SQLite's setting: NORMAL survives `kill -9`, FULL a loss of power as well (see `storage.database`).
+        is_read_only: No file is changed; there must be a store.
 
     Raises:
         BadInputError: The store was made by another version.
         StoreDamagedError: The database can't be read.
     """
 
-    def __init__(self, path: Path, *, synchronous: str = "NORMAL") -> None:
+    def __init__(self, path: Path, *, synchronous: str = "NORMAL", is_read_only: bool = False) -> None:
         self.path = path
         self._models: dict[str, RegisteredModel] = {}
-        self._connection = connect(path, synchronous=synchronous)
+        self._connection = connect_to_read(path) if is_read_only else connect(path, synchronous=synchronous)
         try:
             # One snapshot: a commit between the columns and the number that dates them would never be seen.
             with told_apart(path), self._snapshot():
@@ -77,7 +78,7 @@ class EmbeddedStore:
             self._write_outages(batch.outages)
             self._write_letters(letters)
             counts = count(batch, letters, readings.sifted)
-            self._write_tally(counts)
+            self._write_tally({"official": len(official.sifted.kept)} | _amounts(counts))
         self._take_over(readings, official)
         return counts
 
@@ -129,7 +130,9 @@ class EmbeddedStore:
 
     def offsets(self) -> dict[str, int]:
         """Next offset of each source."""
-        return dict(self.rows("SELECT source, next_offset FROM source_offset ORDER BY source"))
+        rows = self.rows("SELECT source, next_offset, checksum FROM source_offset ORDER BY source")
+        verify_rows("an offset", rows)
+        return {source: next_offset for source, next_offset, _ in rows}
 
     def last_decision(self) -> tuple[datetime, bytes] | None:
         """Issue time and checkpoint of the newest decision; None when there is none."""
@@ -157,8 +160,10 @@ class EmbeddedStore:
         with self._transaction():
             sweep(self._connection, self.path)
             moved = self.readings.seal(micros(before))
+            rows = self._official_rows()
             self.official.seal(micros(before))
-            self._connection.execute(_ADD_TO_TALLY, ("generation", 1))
+            # A value that was logged twice is sealed once.
+            self._write_tally({"generation": 1, "official": self._official_rows() - rows})
         self.refresh(anew=True)
         return moved
 
@@ -214,31 +219,33 @@ class EmbeddedStore:
         return int(self.rows("PRAGMA data_version")[0][0])
 
     def _move_offset(self, batch: Batch) -> None:
-        query = "SELECT next_offset FROM source_offset WHERE source = ?"
-        found = self._connection.execute(query, (batch.source,)).fetchone()
-        expected = found[0] if found else 0
+        expected = self.offsets().get(batch.source, 0)
         if batch.start_offset != expected:
             what = "a batch does not start where its source stands"
             raise StoreConflictError(what, file=batch.source, got=batch.start_offset, wanted=expected)
-        replace = "INSERT OR REPLACE INTO source_offset VALUES (?, ?)"
+        replace = "INSERT OR REPLACE INTO source_offset VALUES (?1, ?2, row_checksum(?1, ?2))"
         self._connection.execute(replace, (batch.source, batch.next_offset))
 
     def _write_outages(self, outages: pa.Table) -> None:
         rows = [
             (r["asset"], micros(r["from"]), micros(r["until"]), micros(r["available_at"])) for r in outages.to_pylist()
         ]
-        earliest = "ON CONFLICT DO UPDATE SET available_at = min(available_at, excluded.available_at)"
-        self._connection.executemany(f"INSERT INTO outage VALUES (?, ?, ?, ?) {earliest}", rows)
+        earliest = """ON CONFLICT DO UPDATE SET available_at = excluded.available_at, checksum = excluded.checksum
+                      WHERE excluded.available_at < available_at"""
+        insert = "INSERT INTO outage VALUES (?1, ?2, ?3, ?4, row_checksum(?1, ?2, ?3, ?4))"
+        self._connection.executemany(f"{insert} {earliest}", rows)
 
     def _write_letters(self, letters: Sequence[DeadLetter]) -> None:
         rows = [(micros(le.available_at), le.source, le.offset, le.reason, le.detail, le.payload) for le in letters]
         columns = "available_at, source, source_offset, reason, detail, payload"
         self._connection.executemany(f"INSERT INTO dead_letter ({columns}) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def _write_tally(self, counts: Counts) -> None:
-        amounts = {name: getattr(counts, name) for name in ("received", "stored", "duplicate", "revised", "conflict")}
-        amounts["dead_letter"] = sum(counts.dead_letters.values())
+    def _write_tally(self, amounts: dict[str, int]) -> None:
         self._connection.executemany(_ADD_TO_TALLY, [(name, amount) for name, amount in amounts.items() if amount])
+
+    def _official_rows(self) -> int:
+        """Rows of official values, in the log and in segments."""
+        return int(self.rows(OFFICIAL_ROWS)[0][0])
 
     def _write_documents(self, issue_time: int, documents: Sequence[Document]) -> None:
         rows = [(issue_time, d.kind, d.place, d.layer, content_checksum(d.content), d.content) for d in documents]
@@ -254,6 +261,10 @@ class EmbeddedStore:
         self.readings.take_over(readings)
         self.official.take_over(official)
 
+
+OFFICIAL_ROWS = """SELECT (SELECT count(*) FROM official)
+                   + (SELECT coalesce(sum(rows), 0) FROM segment WHERE kind = 'official')"""
+"""Number of rows of official values, in the log and in segments."""
 
 _ADD_TO_TALLY = "INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
 
@@ -298,6 +309,12 @@ def fork(source: Path, target: Path) -> None:
         # The database comes last: a fork that broke off is no store, and can be made again.
         partial.rename(target / DATABASE_FILE)
         sync(target)
+
+
+def _amounts(counts: Counts) -> dict[str, int]:
+    """What is tallied of a batch's counts."""
+    amounts = {name: getattr(counts, name) for name in ("received", "stored", "duplicate", "revised", "conflict")}
+    return amounts | {"dead_letter": sum(counts.dead_letters.values())}
 
 
 def count(batch: Batch, letters: Sequence[DeadLetter], sifted: Sifted) -> Counts:

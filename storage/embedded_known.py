@@ -11,7 +11,7 @@ import pyarrow as pa
 from gridcore.plan import Layer
 from gridcore.ports import RegisteredModel
 from gridcore.reading import OUTAGE_SCHEMA
-from storage.checksums import verified
+from storage.checksums import verified, verify_rows
 from storage.columns import instant_of, micros, official_table, reading_table
 from storage.documents import (
     FORECAST,
@@ -65,10 +65,11 @@ class EmbeddedKnown:
 
     def outages(self, start: datetime, end: datetime) -> pa.Table:
         """`OUTAGE_SCHEMA` rows that overlap [start, end), sorted by available_at, asset, from, until."""
-        query = """SELECT available_at, asset, begins, ends FROM outage
+        query = """SELECT available_at, asset, begins, ends, checksum FROM outage
                    WHERE available_at <= ? AND begins < ? AND ends > ? ORDER BY available_at, asset, begins, ends"""
         found = self._store.rows(query, (self._cut, micros(end), micros(start)))
-        columns = list(zip(*found, strict=True)) if found else [(), (), (), ()]
+        verify_rows("an outage", ((asset, begins, ends, at, checksum) for at, asset, begins, ends, checksum in found))
+        columns = list(zip(*(row[:4] for row in found), strict=True)) if found else [(), (), (), ()]
         return pa.Table.from_arrays(
             [pa.array(column, field.type) for column, field in zip(columns, OUTAGE_SCHEMA, strict=True)],
             schema=OUTAGE_SCHEMA,

@@ -16,7 +16,15 @@ from gridcore.timeline import TIMESTAMP
 from storage.analysis import analysis_of
 from storage.check import Finding, check
 from storage.columns import instant_of
-from storage.database import DATABASE_FILE, SCHEMA_VERSION, schema_version, told_apart, written
+from storage.database import (
+    DATABASE_FILE,
+    MIGRATIONS,
+    SCHEMA_VERSION,
+    add_functions,
+    schema_version,
+    told_apart,
+    written,
+)
 from storage.embedded import EmbeddedStore
 
 __all__ = ["Finding", "check", "export", "migrate", "seal"]
@@ -38,9 +46,6 @@ OFFSET_SCHEMA = pa.schema([("source", pa.string()), ("next_offset", pa.int64())]
 
 EXPORT_ROWS = 500_000
 """Rows of an export that are in memory at a time."""
-
-MIGRATIONS: dict[int, str] = {}
-"""SQL statements that bring the tables from a version to the next one; version 1 is the first."""
 
 
 @contextmanager
@@ -107,6 +112,7 @@ def migrate(path: Path) -> int:
     if not file.is_file():
         raise BadInputError("no store", file=path, wanted=f"a directory with {DATABASE_FILE}")
     with told_apart(path), closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        add_functions(connection)
         while (found := schema_version(connection)) in MIGRATIONS:
             with written(connection, path):
                 for statement in MIGRATIONS[found].split(";"):
