@@ -123,7 +123,7 @@ def test_a_store_of_the_first_version_is_brought_up_with_what_it_holds(tmp_path:
         ):
             connection.execute(statement)
     for opening in (EmbeddedStore, check):
-        with pytest.raises(BadInputError, match="got 1; wanted 2; .* `xiaona store migrate`"):
+        with pytest.raises(BadInputError, match=r"got 1; wanted 2; .* `xiaona store migrate`"):
             opening(tmp_path)
     assert maintenance.migrate(tmp_path) == 2
     assert check(tmp_path) == []

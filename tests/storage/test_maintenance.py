@@ -12,7 +12,7 @@ import pytest
 from gridcore.errors import BadInputError, StoreDamagedError
 from gridcore.ports import DeadLetter, RegisteredModel
 from gridcore.reading import READING_SCHEMA
-from storage import maintenance
+from storage import database, maintenance
 from storage.embedded import EmbeddedStore
 from storage.outbox import pending
 from tests.contracts.store_content import (
@@ -142,10 +142,10 @@ def test_an_export_of_an_empty_store_has_the_files_and_no_rows(tmp_path: Path) -
 
 def test_a_migration_takes_each_step_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(tmp_path).close()
-    now = maintenance.SCHEMA_VERSION
+    now = database.SCHEMA_VERSION
     assert maintenance.migrate(tmp_path) == now
     monkeypatch.setattr(maintenance, "SCHEMA_VERSION", now + 1)
-    monkeypatch.setitem(maintenance.MIGRATIONS, now, "CREATE TABLE note (words TEXT); INSERT INTO note VALUES ('kept')")
+    monkeypatch.setitem(database.MIGRATIONS, now, "CREATE TABLE note (words TEXT); INSERT INTO note VALUES ('kept')")
     assert [maintenance.migrate(tmp_path) for _ in range(2)] == [now + 1, now + 1]
 
 
