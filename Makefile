@@ -44,7 +44,7 @@ test: check ## check, then every test
 
 bench: $(ready) ## every benchmark, build/bench/NAME.json each
 	@mkdir -p build/bench
-	@if [ -e tests/bench/__main__.py ]; then $(python) -m tests.bench $(args); else echo "There is no benchmark yet."; fi
+	$(python) -m tests.bench $(args)
 
 bench-%: $(ready) ## one benchmark by its name
 	@mkdir -p build/bench
