@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
@@ -69,13 +70,18 @@ def solve_lazily(
         one_way: Close a direction where a battery uses both. Which one is a guess, so a bound must do without.
     """
     iterations = rounds = closings = 0
+    began = perf_counter()
+
+    def left_s() -> float | None:
+        return None if settings.deadline_s is None else max(settings.deadline_s - (perf_counter() - began), 0.0)
+
     while True:
         whole = with_lines(problem, frame, topology, pairs)
-        answer = solve(whole, settings, basis=basis, deadline_s=settings.deadline_s)
+        answer = solve(whole, settings, basis=basis, deadline_s=left_s())
         iterations, rounds = iterations + answer.iterations, rounds + 1
         if not answer.is_optimal and basis is not None:
             # A basis of another hour can be so ill-conditioned that the solver gives up on it.
-            answer = solve(whole, settings, deadline_s=settings.deadline_s)
+            answer = solve(whole, settings, deadline_s=left_s())
             iterations += answer.iterations
         last = answer.basis
         if not answer.is_optimal or last is None:

@@ -18,7 +18,7 @@ KEPT = timedelta(days=3)
 """Age at which a commitment plan can't matter any more: it covers two days from the next midnight."""
 
 FAILED = "failed"
-"""Purpose of a day-ahead plan without an answer, told and not followed: an earlier commitment covers its day."""
+"""Begins the purpose of a commitment that is told and not followed: no answer, or a limit broken."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Commitments:
         for plan_id in dict.fromkeys(ids):
             rows = np.flatnonzero(np.array([other == plan_id for other in ids]))
             plans.append(plan_from_table(table.take(rows), PERIOD))
-        return cls([plan for plan in plans if plan.purpose != FAILED])
+        return cls([plan for plan in plans if not plan.purpose.startswith(FAILED)])
 
     def add(self, plan: Plan) -> None:
         """Add a new plan; those too old to matter go."""

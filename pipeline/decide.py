@@ -12,7 +12,7 @@ import numpy as np
 
 from dispatch.commit import commit, look_ahead, recommit
 from dispatch.continued import SEEN, continued
-from dispatch.economic import EconomicDispatch
+from dispatch.economic import EconomicDispatch, held_plan
 from dispatch.fleet import MARGIN
 from dispatch.outlook import Outlook, outlook_from
 from dispatch.setpoints import setpoints_of
@@ -26,14 +26,12 @@ from gridcore.timeline import PERIOD, Instants, at_local_time, from_numpy, local
 from pipeline.beyond import Beyond
 from pipeline.commitment import FAILED, Commitments, repaired
 from pipeline.exogenous import fixed_hydro, reserve_requirements
+from pipeline.guard import breach
 from pipeline.schedule import GATE_HOUR, Tick, next_midnight
 from pipeline.state import grid_state, projected_state
 
 HORIZON = timedelta(hours=4)
 """Length of the rolling dispatch."""
-
-COMMITMENT_HORIZON = timedelta(hours=48)
-"""Length of a day-ahead commitment: the day, and one more so that the evening doesn't run the grid into a corner."""
 
 DAY = timedelta(days=1) // PERIOD
 """Periods of the day that a day-ahead commitment is made for."""
@@ -93,24 +91,37 @@ class Desk:
             vintage, plan = self._commit(known, tick, state, outlook)
             vintages.append(vintage)
             self.beyond.add(vintage)
-            is_of_use = plan.status is not PlanStatus.HELD or not self.commitments.covers(plan.valid_time[:DAY])
-            plans.append(self._take_up(plan) if is_of_use else replace(plan, purpose=FAILED))
+            plans.append(plan)
         elif tick.is_hourly and (ahead := self._look_ahead(known, tick, state, outlook)) is not None:
-            plans.append(self._take_up(replace(ahead, purpose=AHEAD)))
+            plans.append(ahead)
         in_force = repaired(self.network, self.commitments.in_force(self.network, periods, tick.due), state)
-        plan, basis = self._economic.solve(outlook, state, in_force, self.last_plan, self.basis)
+        plan, basis = self._dispatch(outlook, state, in_force)
         if self._wants_quick_units(plan, tick):
             self.last_recommit = tick.due
             quick = recommit(self.network, outlook, state, in_force, self.settings)
             if quick is not None:
-                plans.append(self._take_up(replace(quick, purpose=QUICK)))
-                plan, basis = self._economic.solve(outlook, state, quick, self.last_plan, self.basis)
+                plans.append(self._taken_up(replace(quick, purpose=QUICK), state, outlook))
+                if plans[-1].purpose == QUICK:
+                    plan, basis = self._dispatch(outlook, state, quick)
         plans.append(plan)
         self.last_plan, self.basis = plan, basis
         setpoints = setpoints_of(plan, self.network)
         return Decision(tick.due, tuple(vintages), tuple(plans), setpoints, self.checkpoint())
 
-    def _take_up(self, plan: Plan) -> Plan:
+    def _dispatch(self, outlook: Outlook, state: GridState, commitment: Plan) -> tuple[Plan, bytes]:
+        """The economic dispatch; the last safe plan in its place where there is none, or where it breaks a limit."""
+        plan, basis = self._economic.solve(outlook, state, commitment, self.last_plan, self.basis)
+        if plan.status is not PlanStatus.HELD and (why := breach(self.network, plan, state, outlook)):
+            return held_plan(self.network, outlook, commitment, self.last_plan, why), b""
+        return plan, basis
+
+    def _taken_up(self, plan: Plan, state: GridState, outlook: Outlook) -> Plan:
+        """The commitment as it is told: in force from now on, or failed, where it is no good and another covers it."""
+        why = plan.reason if plan.status is PlanStatus.HELD else breach(self.network, plan, state, outlook)
+        if why:
+            plan = replace(plan, status=PlanStatus.HELD, reason=why)
+        if why and self.commitments.covers(plan.valid_time[:DAY]):
+            return replace(plan, purpose=FAILED + plan.purpose)
         self.commitments.add(plan)
         return plan
 
@@ -151,10 +162,11 @@ class Desk:
             in_force = self.commitments.in_force(self.network, until_midnight, tick.due)
             state = projected_state(self.network, state, repaired(self.network, in_force, state), midnight)
         ahead = self._ahead(known, tick, now)
-        horizon = self._outlook(known, _cut(ahead, slice(COMMITMENT_HORIZON // PERIOD)))
+        longest = timedelta(hours=self.settings.commit_horizon_h) // PERIOD
+        horizon = self._outlook(known, _cut(ahead, slice(longest)))
         overlap = int((ahead.valid_time <= now.valid_time[-1]).sum())
-        outlook = continued(self.network, now, horizon).first(COMMITMENT_HORIZON // PERIOD) if overlap else horizon
-        plan = commit(self.network, outlook, state, self.settings)
+        outlook = continued(self.network, now, horizon).first(longest) if overlap else horizon
+        plan = self._taken_up(commit(self.network, outlook, state, self.settings), state, outlook)
         return _cut(ahead, slice(overlap, None)), plan
 
     def _look_ahead(self, known: Known, tick: Tick, state: GridState, now: Outlook) -> Plan | None:
@@ -167,7 +179,8 @@ class Desk:
             return None
         outlook = continued(self.network, now, self._outlook(known, ahead))
         in_force = repaired(self.network, self.commitments.in_force(self.network, periods, tick.due), state)
-        return look_ahead(self.network, outlook, state, in_force, self.settings)
+        plan = look_ahead(self.network, outlook, state, in_force, self.settings)
+        return None if plan is None else self._taken_up(replace(plan, purpose=AHEAD), state, outlook)
 
     def _is_covered(self, periods: Instants) -> bool:
         return len(periods) > 0 and self.commitments.covers(periods)

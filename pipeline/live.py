@@ -36,7 +36,11 @@ def run_live(settings: LiveSettings) -> dict[str, Any]:
     with console.bars() as bars:
         bars.stage(WARM_UP, tick_count(base))
         run_phase(base, history, on_tick=lambda tick: bars.step(WARM_UP))
-        phase = row_phase(replace(base, start=start, end=end, is_last=True), same.rows[0], directory / "rows")
+        phase = row_phase(
+            replace(base, start=start, end=end, is_last=True, deadline_s=settings.deadline_s),
+            same.rows[0],
+            directory / "rows",
+        )
         prepare(base.directory, phase)
         bars.stage(phase.row, tick_count(phase))
         clock: Clock = VirtualClock(start - PERIOD)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import process_time
@@ -99,6 +99,9 @@ class Phase:
     reading_period: timedelta = PLANT_PERIOD
     """Period of a recorded reading."""
 
+    deadline_s: float | None = None
+    """Wall-time limit of a solve, for live runs; None in replay [s]."""
+
 
 @dataclass
 class PhaseResult:
@@ -178,7 +181,7 @@ def wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) -> 
     feed = ClosedLoopFeed(
         phase.network, feeds, plant, log_of(phase.directory), phase.origin, period=phase.reading_period
     )
-    desk = Desk(phase.network, forecaster_of(phase), replace(DispatchSettings(), seed=phase.seed))
+    desk = Desk(phase.network, forecaster_of(phase), DispatchSettings(seed=phase.seed, deadline_s=phase.deadline_s))
     done = store.last_decision()
     if done is not None:
         due, words = done

@@ -84,6 +84,10 @@ class LiveSettings(BaseSettings):
     speed: float = Field(default=3600.0, gt=0)
     """Virtual seconds for each real second on an accelerated clock."""
 
+    deadline_s: float | None = Field(default=None, gt=0)
+    """Wall-time limit of a solve; a late one leaves the last safe plan in force, and then no replay decides the same
+    [s]."""
+
     work: Path = Path("live")
     """Directory of the store and the plant's log; the same one resumes."""
 
