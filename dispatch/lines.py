@@ -62,7 +62,11 @@ def topology_of(network: Network, branch_out: Bools) -> Topology:
         branch_out: Branches (then DC lines) out of service, shape (branches + DC lines, periods).
     """
     out = branch_out[: len(network.branches)]
-    patterns, of_period = np.unique(out.T, axis=0, return_inverse=True)
+    if (out == out[:, :1]).all():
+        # The usual case, told apart in a hundredth of the time of sorting.
+        patterns, of_period = out[:, :1].T, np.zeros(out.shape[1], dtype=np.int64)
+    else:
+        patterns, of_period = np.unique(out.T, axis=0, return_inverse=True)
     factors = [ptdf_of(network, np.ascontiguousarray(pattern)) for pattern in patterns]
     rows = max(len(matrix) for matrix in factors)
     limits = branch_limits(network)
