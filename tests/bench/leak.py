@@ -15,16 +15,19 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import pyarrow as pa
 import typer
 
 from gridcore.timeline import PERIOD
+from pipeline.loop import Loop
 from pipeline.phase import Phase, Recorded, run_phase, store_path
 from pipeline.replay import open_source, replay_window, warm_up_phase
 from pipeline.rows import prepare
 from pipeline.settings import ReplaySettings
 from storage.embedded import EmbeddedStore
 from tests.bench.result import Figure, write_figures
-from tests.replay.perturb import arriving_after, later_models, perturbed
+from tests.replay.leaky import deliver_early, take_the_lock_off
+from tests.replay.perturb import Knowledge, arriving_after, later_models, perturbed
 from tests.replay.small import decisions, run_until, same_bits
 
 
@@ -35,7 +38,7 @@ def main(
     instants: int = 20,
     processes: int = 2,
 ) -> None:
-    """Run it; exit code 1 where a decision changed."""
+    """Run it; exit code 1 where a decision changed, or where one did not although the lock was off."""
     with tempfile.TemporaryDirectory(prefix="xiaona-leak-") as home:
         phase, whole = _warm(grid, start, hours, Path(home))
         draw = np.random.default_rng(0)
@@ -44,11 +47,21 @@ def main(
         with ProcessPoolExecutor(processes, mp_context=context) as pool:
             jobs = [pool.submit(_is_same, phase, whole, Path(home), n, instant) for n, instant in enumerate(drawn)]
             same = [job.result() for job in jobs]
+            unlocked = pool.submit(_unlocked, phase, whole, Path(home), ())
+            leaks = [pool.submit(_unlocked, phase, whole, Path(home), (kind,)) for kind in Knowledge]
+            unseen = [
+                kind.value
+                for kind, leak in zip(Knowledge, leaks, strict=True)
+                if same_bits(unlocked.result(), leak.result(), Path(home) / f"compared-{kind}")
+            ]
     for instant, is_same in zip(drawn, same, strict=True):
         sys.stdout.write(f"{instant.isoformat()} {'equal' if is_same else 'CHANGED'}\n")
-    changed = float(len(same) - sum(same))
-    write_figures("leak", [Figure("instants", float(len(same)), "1"), Figure("changed decisions", changed, "1", "0")])
-    raise typer.Exit(1 if changed else 0)
+    for kind in Knowledge:
+        sys.stdout.write(f"without the lock, {kind}: {'NOT SEEN' if kind.value in unseen else 'seen'}\n")
+    changed, missed = float(len(same) - sum(same)), float(len(unseen))
+    figures = [Figure("instants", float(len(same)), "1"), Figure("changed decisions", changed, "1", "0")]
+    write_figures("leak", [*figures, Figure("kinds of knowledge not seen without the lock", missed, "1", "0")])
+    raise typer.Exit(1 if changed or unseen else 0)
 
 
 def _warm(grid: str, start: str, hours: int, home: Path) -> tuple[Phase, Recorded]:
@@ -69,17 +82,38 @@ def _warm(grid: str, start: str, hours: int, home: Path) -> tuple[Phase, Recorde
 
 def _is_same(phase: Phase, whole: Recorded, home: Path, number: int, instant: datetime) -> bool:
     """Decisions up to the instant are the undisturbed ones although everything later is another."""
-    other = perturbed(whole, phase.network, instant, number)
-    world = arriving_after(other, phase.origin - PERIOD)
-    run = replace(phase, directory=home / f"run-{number}", world=world, truth=other.readings)
-    prepare(home / "base", run)
-    store = EmbeddedStore(store_path(run.directory))
-    for model in later_models(instant):
-        store.register(model)
-    store.close()
+    run = _changed(phase, whole, home, f"run-{number}", instant, number, tuple(Knowledge))
     run_until(run, None, instant)
     undisturbed = decisions(home / "undisturbed", instant)
     return same_bits(undisturbed, decisions(run.directory, instant), run.directory / "compared")
+
+
+def _unlocked(phase: Phase, whole: Recorded, home: Path, what: tuple[Knowledge, ...]) -> dict[str, pa.Table]:
+    """Decisions of the first hour of a loop without its lock, where some kinds of what arrives later are others."""
+    instant = phase.start + timedelta(hours=1)
+    run = _changed(phase, whole, home, "-".join(["unlocked", *what]), instant, 0, what)
+
+    def change(loop: Loop) -> None:
+        deliver_early(loop, run.world)
+        take_the_lock_off(loop)
+
+    run_until(run, None, instant, change)
+    return decisions(run.directory, instant)
+
+
+def _changed(
+    phase: Phase, whole: Recorded, home: Path, name: str, instant: datetime, seed: int, what: tuple[Knowledge, ...]
+) -> Phase:
+    """The phase on a store of its own, where some kinds of what arrives after an instant are others."""
+    other = perturbed(whole, phase.network, instant, seed, what)
+    world = arriving_after(other, phase.origin - PERIOD)
+    run = replace(phase, directory=home / name, world=world, truth=other.readings)
+    prepare(home / "base", run)
+    store = EmbeddedStore(store_path(run.directory))
+    for model in later_models(store, instant) if Knowledge.MODELS in what else ():
+        store.register(model)
+    store.close()
+    return run
 
 
 if __name__ == "__main__":

@@ -8,23 +8,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from gridcore.ports import Batch
 from gridcore.timeline import PERIOD
-from ingest.recording_feed import RecordingFeed
 from pipeline.loop import Loop
 from pipeline.phase import Phase, Recorded
 from storage.embedded import EmbeddedStore, fork
-from tests.replay.perturb import arriving_after, later_models, perturbed
+from tests.replay.leaky import EarlyFeed, deliver_early, take_the_lock_off
+from tests.replay.perturb import Knowledge, arriving_after, later_models, perturbed
 from tests.replay.small import decisions, phase_of, run_until, same_bits, whole
 
 START = datetime(2025, 3, 30, 4, 30, tzinfo=UTC)
 """06:30 in the grid's zone on the morning of the clock change, so that the gate at 08:00 lies in the window."""
 
 END = START + timedelta(hours=5)
-LEAK = timedelta(hours=2)
-"""How far a store without its lock looks ahead."""
+SEEN = START + timedelta(hours=1)
+"""Instant after which one kind of knowledge is changed and comes early: five ticks could see it."""
 
 INSTANTS = 20
 
@@ -45,84 +45,94 @@ def warm(recorded: Recorded, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 @pytest.fixture(scope="module")
 def base(warm: tuple[Phase, Recorded], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The undisturbed run."""
-    return continued(warm, tmp_path_factory.mktemp("base") / "run", END)
-
-
-def continued(warm: tuple[Phase, Recorded], directory: Path, until: datetime, **changes) -> Path:
-    phase, history = warm
-    directory.mkdir(parents=True)
-    fork(phase.directory / "store", directory / "store")
-    if (phase.directory / "realised").exists():
-        shutil.copytree(phase.directory / "realised", directory / "realised")
-    change = changes.pop("change", None)
-    store = EmbeddedStore(directory / "store")
-    for model in changes.pop("models", ()):
-        store.register(model)
-    store.close()
-    run_until(replace(phase, directory=directory, **changes), history, until, change)
+    directory = tmp_path_factory.mktemp("base") / "run"
+    continued(forked(warm, directory), warm[1], END)
     return directory
+
+
+def forked(warm: tuple[Phase, Recorded], directory: Path, **changes) -> Phase:
+    """The phase after its first tick on a store of its own, with some fields changed."""
+    phase = replace(warm[0], directory=directory, **changes)
+    directory.mkdir(parents=True)
+    fork(warm[0].directory / "store", directory / "store")
+    if (warm[0].directory / "realised").exists():
+        shutil.copytree(warm[0].directory / "realised", directory / "realised")
+    return phase
+
+
+def after_the_instant(
+    recorded: Recorded,
+    warm: tuple[Phase, Recorded],
+    directory: Path,
+    instant: datetime,
+    seed: int,
+    what=tuple(Knowledge),
+) -> Phase:
+    """A fork in whose world all or one kind of what arrives after the instant is another."""
+    other = perturbed(recorded, warm[0].network, instant, seed, what)
+    phase = forked(warm, directory, world=arriving_after(other, START - PERIOD), truth=other.readings)
+    if Knowledge.MODELS in what:
+        store = EmbeddedStore(directory / "store")
+        models = later_models(store, instant)
+        assert models
+        for model in models:
+            store.register(model)
+        store.close()
+    return phase
+
+
+def continued(phase: Phase, history: Recorded, until: datetime, *, early=False, locked=True) -> EarlyFeed | None:
+    """Run on to an instant; gives the feed where it delivers early."""
+    feeds: list[EarlyFeed] = []
+
+    def change(loop: Loop) -> None:
+        if early:
+            feeds.append(deliver_early(loop, phase.world))
+        if not locked:
+            take_the_lock_off(loop)
+
+    run_until(phase, history, until, change)
+    return feeds[0] if feeds else None
 
 
 @pytest.mark.parametrize("number", range(INSTANTS))
 def test_later_arrivals_leave_earlier_decisions_alone(number, recorded, warm, base, tmp_path):
     draw = np.random.default_rng(number)
     instant = START + timedelta(seconds=int(draw.integers(0, int((END - START).total_seconds()) - 900)))
-    other = perturbed(recorded, warm[0].network, instant, number)
-    world = arriving_after(other, START - PERIOD)
-    models = later_models(instant)
-    run = continued(warm, tmp_path / "run", instant, world=world, truth=other.readings, models=models)
-    assert same_bits(decisions(base, instant), decisions(run, instant), tmp_path)
+    phase = after_the_instant(recorded, warm, tmp_path / "run", instant, number)
+    continued(phase, warm[1], instant)
+    assert same_bits(decisions(base, instant), decisions(phase.directory, instant), tmp_path)
 
 
-class Leaky:
-    """A feed that delivers what is still to come, a store that shows it, or what such a store shows."""
+@pytest.fixture(scope="module")
+def unchanged(
+    warm: tuple[Phase, Recorded], tmp_path_factory: pytest.TempPathFactory
+) -> dict[bool, dict[str, pa.Table]]:
+    """Decisions on the unchanged world, delivered early, of a store with its lock and of one without.
 
-    def __init__(self, inner: object, instant: datetime | None = None) -> None:
-        self._inner, self._instant = inner, instant
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._inner, name)
-
-    @property
-    def instant(self) -> datetime | None:
-        return self._instant
-
-    def next_until(self, due: datetime) -> Batch | None:
-        return self._inner.next_until(due + LEAK)  # type: ignore[attr-defined,no-any-return]
-
-    def known_at(self, instant: datetime) -> object:
-        return Leaky(self._inner.known_at(instant + LEAK), instant)  # type: ignore[attr-defined]
+    With the lock they are not those of `base` either: a farm's early reading can't tell yet how much of it is going to
+    be curtailed.
+    """
+    found = {}
+    for locked in (True, False):
+        phase = forked(warm, tmp_path_factory.mktemp("unchanged") / "run")
+        continued(phase, warm[1], SEEN, early=True, locked=locked)
+        found[locked] = decisions(phase.directory, SEEN)
+    return found
 
 
-def deliver_early(loop: Loop, world: Recorded) -> None:
-    """Official series and outages come two hours too early; readings can't, as the plant has not flowed yet."""
-    none = Recorded(world.readings.slice(0, 0), world.official.slice(0, 0), world.outages.slice(0, 0))
-    readings = RecordingFeed(world.readings, none.official, none.outages, source="readings")
-    given = RecordingFeed(none.readings, world.official, world.outages, source="given")
-    loop.feed._recorded = [readings, Leaky(given)]  # type: ignore[attr-defined]
+@pytest.mark.parametrize("kind", list(Knowledge))
+def test_the_store_alone_keeps_each_kind_of_knowledge_back(kind, recorded, warm, unchanged, tmp_path):
+    """What a feed delivers two hours too early has no effect before its time: `known_at` is the lock."""
+    phase = after_the_instant(recorded, warm, tmp_path / "run", SEEN, 7, (kind,))
+    feed = continued(phase, warm[1], SEEN, early=True)
+    assert feed is not None
+    assert kind is Knowledge.MODELS or feed.early[kind] > 0
+    assert same_bits(unchanged[True], decisions(phase.directory, SEEN), tmp_path)
 
 
-def take_the_lock_off(loop: Loop, world: Recorded) -> None:
-    deliver_early(loop, world)
-    loop.store = Leaky(loop.store)  # type: ignore[assignment]
-
-
-def test_the_store_alone_keeps_the_future_out(warm, base, tmp_path):
-    """A feed that delivers two hours too early changes nothing: `known_at` is the lock."""
-    instant = START + timedelta(hours=2)
-    world = warm[0].world
-    run = continued(warm, tmp_path / "run", instant, change=lambda loop: deliver_early(loop, world))
-    assert same_bits(decisions(base, instant), decisions(run, instant), tmp_path)
-
-
-def test_the_leak_test_fails_when_the_lock_is_taken_off(recorded, warm, tmp_path):
-    instant = START + timedelta(hours=2)
-    other = perturbed(recorded, warm[0].network, instant, 7)
-    world = arriving_after(other, START - PERIOD)
-    before, after = warm[0].world, world
-    unlocked = continued(warm, tmp_path / "a", instant, change=lambda loop: take_the_lock_off(loop, before))
-    leaked = continued(
-        warm, tmp_path / "b", instant, change=lambda loop: take_the_lock_off(loop, after), world=after,
-        truth=other.readings,
-    )  # fmt: skip
-    assert not same_bits(decisions(unlocked, instant), decisions(leaked, instant), tmp_path)
+@pytest.mark.parametrize("kind", list(Knowledge))
+def test_each_kind_of_knowledge_is_seen_when_the_lock_is_taken_off(kind, recorded, warm, unchanged, tmp_path):
+    phase = after_the_instant(recorded, warm, tmp_path / "run", SEEN, 7, (kind,))
+    continued(phase, warm[1], SEEN, early=True, locked=False)
+    assert not same_bits(unchanged[False], decisions(phase.directory, SEEN), tmp_path)
