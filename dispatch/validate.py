@@ -26,7 +26,7 @@ from dispatch.validate_rules import (
     switch_faults,
 )
 from gridcore.network import Network
-from gridcore.plan import Plan, PlanStatus
+from gridcore.plan import Layer, Plan, PlanStatus
 from gridcore.state import GridState
 
 Floats = npt.NDArray[np.float64]
@@ -131,9 +131,9 @@ def _sheet(network: Network, plan: Plan, state: GridState | None) -> Sheet:
 
 
 def decided_in(plan: Plan) -> int:
-    """How many of a plan's periods one decision spans: an hour's where each hour has equal values, else one."""
+    """How many of a plan's periods one decision spans: an hour's where each hour of a commitment is even, else one."""
     steps = HOUR // plan.resolution
-    if steps <= 1:
+    if steps <= 1 or plan.layer is Layer.SCED:
         return 1
     whole = len(plan.valid_time) // steps * steps
     for array in (plan.is_on, plan.power_mw, plan.charge_mw, plan.discharge_mw):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -162,20 +164,40 @@ def reserve_faults(sheet: Sheet, required_mw: Floats) -> list[Fault]:
         sheet: The plan.
         required_mw: Requirement of each product, shape (products, periods) [MW].
     """
-    network, faults = sheet.network, []
+    faults = []
+    for group in _reserve_groups(sheet.network):
+        wanted = required_mw[list(group.products)].sum(axis=0)
+        held = _named_short(sheet, f"reserve_{group.direction}", group.place)
+        for row in group.assets:
+            held = held + (_upward_mw(sheet, row) if group.direction == "up" else _downward_mw(sheet, row))
+        for t in np.flatnonzero(~(held >= wanted - TOLERANCE_MW)):
+            faults.append(Fault("required_reserve", group.place, int(t), float(held[t]), float(wanted[t])))
+    return faults
+
+
+class _ReserveGroup(NamedTuple):
+    """Products that are covered together."""
+
+    direction: str
+    place: str
+    """Their names, as a shortfall names them."""
+    products: tuple[int, ...]
+    """Rows of the network's products."""
+    assets: tuple[int, ...]
+    """Rows of the assets that count."""
+
+
+@lru_cache(maxsize=8)
+def _reserve_groups(network: Network) -> tuple[_ReserveGroup, ...]:
+    groups = []
     for direction in ("up", "down"):
         products = [(row, p) for row, p in enumerate(network.reserves) if p.direction == direction]
         for areas in dict.fromkeys(frozenset(p.areas) for _, p in products):
             inside = [(row, p) for row, p in products if frozenset(p.areas) <= areas]
-            place = "+".join(p.name for _, p in inside)
-            wanted = required_mw[[row for row, _ in inside]].sum(axis=0)
-            held = _named_short(sheet, f"reserve_{direction}", place)
-            for row, asset in enumerate(network.assets):
-                if any(_counts(network, p, asset) for _, p in inside):
-                    held = held + (_upward_mw(sheet, row) if direction == "up" else _downward_mw(sheet, row))
-            for period in np.flatnonzero(~(held >= wanted - TOLERANCE_MW)):
-                faults.append(Fault("required_reserve", place, int(period), float(held[period]), float(wanted[period])))
-    return faults
+            assets = [row for row, a in enumerate(network.assets) if any(_counts(network, p, a) for _, p in inside)]
+            place, rows = "+".join(p.name for _, p in inside), tuple(row for row, _ in inside)
+            groups.append(_ReserveGroup(direction, place, rows, tuple(assets)))
+    return tuple(groups)
 
 
 def _counts(network: Network, product: ReserveProduct, asset: Asset) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,16 @@ LOOK_BACK_DAYS = 4
 """How many days back the same time of day is looked for: a vintage of three days, and one of slack."""
 
 
+class OfficialHistory(Protocol):
+    """What an official series is read from: `Known`, or an export."""
+
+    def official(self, assets: Sequence[str], start: datetime, end: datetime) -> pa.Table:
+        """As `Known.official`."""
+        ...
+
+
 def official_or_same_time(
-    known: Known, names: Sequence[str], valid_time: Instants, says: OfficialValue = OfficialValue.MEAN
+    known: OfficialHistory, names: Sequence[str], valid_time: Instants, says: OfficialValue = OfficialValue.MEAN
 ) -> npt.NDArray[np.float64]:
     """The official power of each series; where none is known, the one of the same time on the last known day.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy.typing as npt
 
 LISTED = 50
 """Violations of one kind in one row that are listed with their values; all are counted."""
+
+NOTHING = "nothing to check"
+"""The law that every other law saw something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,10 @@ class Findings:
     """Largest imbalance of a bus in a period, by row [MW]."""
 
     checked: dict[str, int] = field(default_factory=dict)
-    """Number of values looked at, by law: a law that saw nothing has proved nothing."""
+    """Number of values looked at, by law."""
+
+    checked_in: dict[str, dict[str, int]] = field(default_factory=dict)
+    """The same by row and law: a law that saw nothing has proved nothing."""
 
     @property
     def total(self) -> int:
@@ -71,11 +78,24 @@ class Findings:
         if of_row[violation.what] <= LISTED:
             self.violations.append(violation)
 
+    def looked(self, where: str, what: str, count: int) -> None:
+        """A law was held against some values of a row."""
+        self.checked[what] = self.checked.get(what, 0) + count
+        of_row = self.checked_in.setdefault(where, {})
+        of_row[what] = of_row.get(what, 0) + count
+
+    def demand_looked(self, where: str, laws: Iterable[str]) -> None:
+        """Add a violation for each law that saw nothing in a row."""
+        for law in laws:
+            if not self.checked_in.get(where, {}).get(law):
+                self.add(Violation(where, NOTHING, law, "", "0 values", "1 or more"))
+
     def as_dict(self) -> dict[str, object]:
-        """For `xiaona validate --json`."""
+        """For `xiaona validate --json`: `counts` has all violations, `violations` the first of each law and row."""
         return {
             "total": self.total,
             "counts": self.counts,
+            "listed_of_each_law": LISTED,
             "checked": self.checked,
             "max_bus_imbalance_mw": self.max_bus_imbalance_mw,
             "violations": [asdict(violation) for violation in self.violations],
@@ -113,7 +133,7 @@ class Grid2d:
             got: What stands there, same shape.
             wanted: What should, same shape or the same words for all.
         """
-        self.findings.checked[what] = self.findings.checked.get(what, 0) + good.size
+        self.findings.looked(self.where, what, good.size)
         periods, things = np.nonzero(~good)
         of_row = self.findings.counts.setdefault(self.where, {})
         if len(periods) > LISTED:

@@ -8,26 +8,42 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gridcore.forecast import QUANTILES, Vintage
 from gridcore.network import Network
 from gridcore.ports import Known, RegisteredModel
-from gridcore.reading import to_matrix
-from gridcore.target import Target
-from gridcore.timeline import PERIOD, day_start, from_numpy, local_day, periods_between, to_numpy
+from gridcore.target import Target, load_target
+from gridcore.timeline import (
+    PERIOD,
+    PLANT_PERIOD,
+    Instants,
+    day_start,
+    from_numpy,
+    local_day,
+    periods_between,
+    to_numpy,
+)
 from pipeline.schedule import next_midnight
+from pipeline.truth import Truth
+
+STEPS = PERIOD // PLANT_PERIOD
+"""Plant periods in a period."""
 
 
 class Oracle:
-    """Answers with what will happen; every quantile is the truth.
+    """Answers with what will happen, which is what the plant answers with; every quantile is the truth.
 
     Args:
         network: The grid.
         targets: Basic targets.
         sums: Sum targets.
-        readings: True readings, current revision only, of the whole period and its look-ahead.
+        readings: What the plant's truth is made of, as recorded, over the whole period and its look-ahead.
         start: Start of the first true period.
-        end: End of the last one; later periods repeat the last day.
+        end: End of the last reading's period; later periods repeat the last day.
+
+    Raises:
+        BadInputError: As `pipeline.truth.Truth`.
     """
 
     def __init__(
@@ -40,8 +56,9 @@ class Oracle:
         end: datetime,
     ) -> None:
         self._network, self._targets, self._sums, self._start = network, tuple(targets), tuple(sums), start
-        matrix = to_matrix(readings, [target.channel for target in targets], start, end, PERIOD)
-        self._truth = _bridged(matrix)
+        reading_period = end - pc.max(readings.column("valid_time")).as_py()
+        truth = Truth(network, readings, period=reading_period)
+        self._truth = _means(network, self._targets, truth, periods_between(start, end))
 
     def issue(self, known: Known, issue_time: datetime, mode: str) -> Vintage:
         """What will happen in the periods that a forecaster of ours would speak of."""
@@ -83,10 +100,15 @@ class Oracle:
         return self._truth[:, columns]
 
 
-def _bridged(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Gaps take the last value before them, a gap at the start the first after it, an empty row 0."""
-    seen = np.isfinite(matrix)
-    last = np.maximum.accumulate(np.where(seen, np.arange(matrix.shape[1]), -1), axis=1)
-    first = np.argmax(seen, axis=1)[:, None]
-    filled = np.take_along_axis(matrix, np.where(last >= 0, last, first), axis=1)
-    return np.nan_to_num(filled)
+def _means(network: Network, targets: Sequence[Target], truth: Truth, valid_time: Instants) -> npt.NDArray[np.float64]:
+    """Means of the truth over periods, shape (targets, periods) [MW]."""
+    areas = {load_target(area): row for row, area in enumerate(network.areas)}
+    means = np.zeros((len(targets), len(valid_time)))
+    for column, begins in enumerate(valid_time):
+        instants = [from_numpy(begins) + step * PLANT_PERIOD for step in range(STEPS)]
+        load = np.mean([truth.load_mw(instant) for instant in instants], axis=0)
+        available = np.mean([truth.available_mw(instant) for instant in instants], axis=0)
+        for row, target in enumerate(targets):
+            is_load = target.name in areas
+            means[row, column] = load[areas[target.name]] if is_load else available[network.asset_index[target.name]]
+    return means

@@ -23,6 +23,7 @@ from ingest.catalogue import open_grid
 from ingest.grid_directory import export_grid_tables
 from ingest.recording import read_recording
 from ingest.table_source import NOTICE
+from pipeline.exogenous import LOOK_BACK_DAYS
 from pipeline.export import write_manifest, write_table
 from pipeline.latency import as_it_arrives
 from pipeline.phase import Phase, PhaseResult, Recorded, run_phase, tick_count
@@ -31,7 +32,8 @@ from pipeline.row_export import RowFigures
 from pipeline.rows import prepare, row_phase, run_rows
 from pipeline.scale import parse_scale, scaled
 from pipeline.settings import ROWS, WARM_UP, ReplaySettings
-from pipeline.validate import validate_export
+from pipeline.validate import OUTAGES, RESERVES, validate_export
+from pipeline.validate_told import reserve_series
 
 LOOK_BACK = timedelta(days=1)
 """Truth before the plant's first period, which bridges a gap at its start."""
@@ -118,9 +120,16 @@ def replay(settings: ReplaySettings, work: Path, progress: Progress | None = Non
 def export_grid_as_used(
     source: GridSource, network: Network, window: tuple[datetime, datetime], directory: Path
 ) -> None:
-    """Write the network as the loop had it, its outages and the words that must travel with the data."""
+    """Write the network as the loop had it, and what its plans were told besides forecasts and hydro.
+
+    These are outages and official reserve requirements, as far as plans look ahead, and requirements as far back as a
+    missing one is taken from. The words that must travel with the data go along.
+    """
     export_grid_tables(network, directory)
-    write_table(source.outages(*window), directory / "outages.parquet")
+    start, end = window[0], window[1] + LOOK_AHEAD
+    write_table(source.outages(start, end), directory / OUTAGES)
+    official = source.official(start - (LOOK_BACK_DAYS + 1) * LOOK_BACK, end)
+    write_table(reserve_series(official), directory / RESERVES)
     if notice := source.notice:
         (directory / NOTICE).write_text(notice, encoding="utf-8")
 

@@ -5,26 +5,48 @@ Everything is read from Parquet and the grid's directory alone, as someone outsi
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gridcore.errors import BadInputError
+from gridcore.forecast import FORECAST_SCHEMA
 from gridcore.network import Network
-from gridcore.reading import OUTAGE_SCHEMA
+from gridcore.plan import PLAN_SCHEMA, SETPOINT_SCHEMA
+from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA
 from gridcore.realised import REALISED_ASSET_SCHEMA, REALISED_BRANCH_SCHEMA, REALISED_BUS_SCHEMA
 from ingest.grid_directory import read_grid_directory
+from pipeline.export import digest, file_sha256
 from pipeline.findings import Findings, Violation
 from pipeline.validate_decisions import check_forecasts, check_setpoints
+from pipeline.validate_first import check_first_periods, is_timely
 from pipeline.validate_flows import check_flows
+from pipeline.validate_plans import LAWS as PLAN_LAWS
 from pipeline.validate_plans import check_plans
+from pipeline.validate_told import Told
 from pipeline.validate_units import check_units
 
 REALISED = {"asset": REALISED_ASSET_SCHEMA, "bus": REALISED_BUS_SCHEMA, "branch": REALISED_BRANCH_SCHEMA}
 """Files of realised/ROW and their columns."""
+
+DECISIONS = {"forecasts": FORECAST_SCHEMA, "plans": PLAN_SCHEMA, "setpoints": SETPOINT_SCHEMA}
+"""Files of decisions/ROW and their columns."""
+
+OUTAGES = "outages.parquet"
+"""Outages, in grid/."""
+
+RESERVES = "official_reserves.parquet"
+"""Official reserve requirements, in grid/."""
+
+LAWS = (
+    "bus balance", "branch flow", "loop law", "finite power", "quantiles never cross", "setpoint",
+    "setpoint of its plan", *PLAN_LAWS,
+)  # fmt: skip
+"""Laws that must have seen something in every row."""
 
 
 def validate_export(out: Path) -> Findings:
@@ -37,27 +59,46 @@ def validate_export(out: Path) -> Findings:
         BadInputError: A file or a column is missing.
     """
     findings = Findings()
-    _check_manifest(out, findings)
-    network = read_grid_directory(out / "grid").network
-    outages_file = out / "grid" / "outages.parquet"
-    outages = pq.read_table(outages_file) if outages_file.is_file() else OUTAGE_SCHEMA.empty_table()
-    rows = sorted(path.name for path in (out / "realised").glob("*") if path.is_dir())
+    rows = sorted({path.name for part in ("realised", "decisions") for path in (out / part).glob("*") if path.is_dir()})
+    manifest = _read_manifest(out)
+    _check_files(out, manifest, findings)
     if not rows:
         raise BadInputError("an export without rows", file=out / "realised", wanted="realised/ROW/")
+    _check_decisions_hash(out, manifest, rows, findings)
+    network = read_grid_directory(out / "grid").network
+    outages = _read(out / "grid" / OUTAGES, OUTAGE_SCHEMA)
+    official = _read(out / "grid" / RESERVES, OFFICIAL_SCHEMA)
     for row in rows:
-        _check_row(out, row, network, outages, findings)
+        findings.counts.setdefault(row, {})
+        tables = {name: _read(out / "realised" / row / f"{name}.parquet", schema) for name, schema in REALISED.items()}
+        decided = {
+            name: _read(out / "decisions" / row / f"{name}.parquet", schema) for name, schema in DECISIONS.items()
+        }
+        check_realised(network, tables, outages, row, findings)
+        told = Told(network, decided["forecasts"], outages, official)
+        check_decisions(network, decided, told, row, findings)
+        check_first_periods(network, decided, tables["asset"], outages, row, findings)
+        findings.demand_looked(row, LAWS)
+        findings.demand_looked(row, ["plan reserve"] if network.reserves else [])
+        findings.demand_looked(row, ["first period"] if is_timely(network) else [])
     return findings
 
 
-def _check_row(out: Path, row: str, network: Network, outages: pa.Table, findings: Findings) -> None:
-    tables = {name: _read(out / "realised" / row / f"{name}.parquet", schema) for name, schema in REALISED.items()}
-    findings.counts.setdefault(row, {})
-    check_flows(network, tables, row, findings)
+def check_realised(
+    network: Network, tables: Mapping[str, pa.Table], outages: pa.Table, row: str, findings: Findings
+) -> None:
+    """What really flowed in a row: `asset`, `bus` and `branch`."""
+    check_flows(network, tables, outages, row, findings)
     check_units(network, tables["asset"], outages, row, findings)
-    decisions = out / "decisions" / row
-    check_forecasts(decisions / "forecasts.parquet", row, findings)
-    check_setpoints(decisions / "setpoints.parquet", network, row, findings)
-    check_plans(decisions, network, outages, row, findings)
+
+
+def check_decisions(
+    network: Network, decided: Mapping[str, pa.Table], told: Told, row: str, findings: Findings
+) -> None:
+    """What was decided in a row: `forecasts`, `plans` and `setpoints`."""
+    check_forecasts(decided["forecasts"], row, findings)
+    check_setpoints(decided["setpoints"], decided["plans"], network, row, findings)
+    check_plans(decided["plans"], network, told, row, findings)
 
 
 def _read(file: Path, schema: pa.Schema) -> pa.Table:
@@ -73,24 +114,43 @@ def _read(file: Path, schema: pa.Schema) -> pa.Table:
         raise BadInputError("a file of the export can't be read", file=file, got=cause, wanted="Parquet") from cause
 
 
-def _check_manifest(out: Path, findings: Findings) -> None:
-    """Every file of the manifest is there, unchanged, and no data file stands outside it."""
+def _read_manifest(out: Path) -> dict[str, Any]:
     file = out / "manifest.json"
     if not file.is_file():
         raise BadInputError("no replay's export", file=file, wanted="manifest.json")
     try:
-        hashes: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))["files"]
+        manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        dict(manifest["files"])
     except (ValueError, KeyError, TypeError) as cause:
         raise BadInputError("a manifest", file=file, got=repr(cause), wanted="JSON with `files`") from cause
+    return manifest
+
+
+def _check_files(out: Path, manifest: Mapping[str, Any], findings: Findings) -> None:
+    """Every file of the manifest is there, unchanged, and no data file stands outside it."""
+    hashes: dict[str, str] = manifest["files"]
     for name, wanted in sorted(hashes.items()):
-        path = out / name
-        got = "no file"
-        if path.is_file():
-            with path.open("rb") as content:
-                got = hashlib.file_digest(content, "sha256").hexdigest()
+        got = file_sha256(out / name) if (out / name).is_file() else "no file"
         if got != wanted:
             findings.add(Violation("manifest", "file hash", name, "", got, wanted))
     there = {path.relative_to(out).as_posix() for path in out.rglob("*.parquet")}
     for name in sorted(there - set(hashes)):
         findings.add(Violation("manifest", "file not listed", name, "", "a file", "an entry in the manifest"))
-    findings.checked["file hash"] = len(hashes)
+    findings.looked("manifest", "file hash", len(hashes))
+
+
+def _check_decisions_hash(out: Path, manifest: Mapping[str, Any], rows: Sequence[str], findings: Findings) -> None:
+    """The hash of each row's decisions is that of its files; the export's own is that of one of its rows."""
+    found = {}
+    for row in rows:
+        files = {name: out / "decisions" / row / f"{name}.parquet" for name in DECISIONS}
+        found[row] = digest({name: file_sha256(file) for name, file in files.items() if file.is_file()})
+    stated = manifest.get("rows_sha256", {})
+    for row in sorted({*stated, *(rows if stated else ())}):
+        if stated.get(row) != found.get(row):
+            got, wanted = str(stated.get(row)), found.get(row, "no such row")
+            findings.add(Violation("manifest", "decisions hash", row, "", got, wanted))
+    if manifest.get("decisions_sha256") not in found.values():
+        got, wanted = str(manifest.get("decisions_sha256")), " or ".join(found.values())
+        findings.add(Violation("manifest", "decisions hash", "decisions_sha256", "", got, wanted))
+    findings.looked("manifest", "decisions hash", len(found))

@@ -25,12 +25,15 @@ LOOP_MW = 1e-5
 """Largest disagreement of a branch's flow with the angles of the rest: sums of rounding over long loops [MW]."""
 
 
-def check_flows(network: Network, tables: Mapping[str, pa.Table], row: str, findings: Findings) -> None:
-    """Bus balance, branch limits, loop law and signs of the slacks of one row.
+def check_flows(
+    network: Network, tables: Mapping[str, pa.Table], outages: pa.Table, row: str, findings: Findings
+) -> None:
+    """Bus balance, branch limits, outages, loop law and signs of the slacks of one row.
 
     Args:
         network: The grid of the export.
         tables: `asset`, `bus` and `branch`.
+        outages: `OUTAGE_SCHEMA`.
         row: Name of the row.
         findings: Where violations go.
     """
@@ -63,7 +66,27 @@ def check_flows(network: Network, tables: Mapping[str, pa.Table], row: str, find
     stated = np.array([limit_mw for _, _, _, limit_mw in ends])
     at_lines.demand("branch limit as in grid/", limit == stated, limit, np.broadcast_to(stated, limit.shape))
     at_lines.demand("branch flow", np.abs(flow) <= limit, flow, limit)
-    _check_loops(network, flow[:, : len(network.branches)], at_lines)
+    out = out_by_then(outages, lines, times)
+    at_lines.demand("branch out of service", (np.abs(flow) <= BALANCE_MW) | ~out, flow, "0 MW")
+    count = len(network.branches)
+    _check_loops(network, flow[:, :count], ~out[:, :count], at_lines)
+
+
+def out_by_then(outages: pa.Table, names: list[str], times: npt.NDArray[np.datetime64]) -> npt.NDArray[np.bool_]:
+    """Whether each name is out of service as a period begins, shape (periods, names).
+
+    An outage that is reported late begins when it is reported: nobody could have acted on it before.
+    """
+    out = np.zeros((len(times), len(names)), bool)
+    place = {name: number for number, name in enumerate(names)}
+    begins = outages.column("from").to_numpy().astype("datetime64[us]")
+    reported = outages.column("available_at").to_numpy().astype("datetime64[us]")
+    ends = outages.column("until").to_numpy().astype("datetime64[us]")
+    starts = np.maximum(begins, reported)
+    for name, begin, end in zip(outages.column("asset").to_pylist(), starts, ends, strict=True):
+        if name in place:
+            out[:, place[name]] |= (times >= begin) & (times < end)
+    return out
 
 
 def matrix(
@@ -98,13 +121,16 @@ def matrix(
     return by_period[:, 0], values[:, [place[name] for name in names]]
 
 
-def _check_loops(network: Network, flow: Floats, at: Grid2d) -> None:
+def _check_loops(network: Network, flow: Floats, is_in_service: npt.NDArray[np.bool_], at: Grid2d) -> None:
     """Kirchhoff's second law: a branch's flow follows from the angles that the others give its ends.
 
-    A branch with exactly no flow is taken as out of service: were it in service, its ends would have one angle, and
-    leaving it out would change nothing.
+    Args:
+        network: The grid.
+        flow: Shape (periods, branches) [MW].
+        is_in_service: By the outages, same shape: a branch in service obeys the law with no flow too.
+        at: The row's branches.
     """
-    in_service, pattern_of = np.unique(flow != 0, axis=0, return_inverse=True)
+    in_service, pattern_of = np.unique(is_in_service, axis=0, return_inverse=True)
     for number, pattern in enumerate(in_service):
         periods = np.flatnonzero(pattern_of.reshape(-1) == number)
         angle = _angles(network, flow[periods], pattern)
@@ -118,7 +144,7 @@ def _check_loops(network: Network, flow: Floats, at: Grid2d) -> None:
                 instant = f"{np.datetime_as_string(at.valid_time[periods[period]], unit='s')}Z"
                 got, wanted = str(flow[periods[period], line]), str(expected[period])
                 at.findings.add(Violation(at.where, "loop law", branch.name, instant, got, wanted))
-    at.findings.checked["loop law"] = at.findings.checked.get("loop law", 0) + flow.size
+    at.findings.looked(at.where, "loop law", flow.size)
 
 
 def _angles(network: Network, flow: Floats, in_service: npt.NDArray[np.bool_]) -> Floats:

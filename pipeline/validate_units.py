@@ -9,14 +9,13 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from gridcore.asset import COMMITTED, CURTAILABLE, Asset, Family, Technology
 from gridcore.network import Network
 from gridcore.plan import Cause
 from gridcore.timeline import PLANT_PERIOD
 from pipeline.findings import Findings, Grid2d
-from pipeline.validate_flows import matrix
+from pipeline.validate_flows import matrix, out_by_then
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -49,7 +48,7 @@ def check_units(network: Network, table: pa.Table, outages: pa.Table, row: str, 
     Args:
         network: The grid of the export.
         table: Realised assets.
-        outages: `OUTAGE_SCHEMA`: an asset that trips is excused from ramps and minimum times then.
+        outages: `OUTAGE_SCHEMA`: an asset that is out gives nothing, and is excused from ramps and minimum times.
         row: Name of the row.
         findings: Where violations go.
     """
@@ -64,11 +63,12 @@ def check_units(network: Network, table: pa.Table, outages: pa.Table, row: str, 
     for place, asset in enumerate(network.assets):
         at = Grid2d(findings, row, times, (asset.name,))
         one = slice(place, place + 1)
-        out = _out(outages, asset.name, times)
+        out = out_by_then(outages, [asset.name], times)
         on = columns["is_on"][:, one] > 0.5
         values = [columns[name][:, one] for name in ("power_mw", "available_mw", "curtailment_mw", "soc_mwh")]
         series = Series(values[0], values[1], values[2], values[3], on, out)
         at.demand("finite power", np.isfinite(series.power), series.power, "a finite number")
+        at.demand("asset out of service", (np.abs(series.power) <= POWER_MW) | ~out, series.power, "0 MW")
         _check_kind(asset, series, at)
         _check_cause(cause[:, one], series.curtailment, at)
 
@@ -179,15 +179,3 @@ def _check_cause(cause: npt.NDArray[np.object_], curtailment: Floats, at: Grid2d
     good = np.where(curtailment > 0, np.isin(cause.astype(str), words), cause == "").astype(bool)
     got = np.where(cause == "", "no cause", cause)
     at.demand("cause of curtailment", good, got, "a cause where, and only where, something is curtailed")
-
-
-def _out(outages: pa.Table, asset: str, times: npt.NDArray[np.datetime64]) -> Bools:
-    """Periods in which the asset is out of service, shape (periods, 1)."""
-    out = np.zeros((len(times), 1), bool)
-    if len(outages):
-        mine = outages.filter(pc.equal(outages.column("asset"), asset))
-        begins = mine.column("from").to_numpy().astype("datetime64[us]")
-        ends = mine.column("until").to_numpy().astype("datetime64[us]")
-        for begin, end in zip(begins, ends, strict=True):
-            out[:, 0] |= (times >= begin) & (times < end)
-    return out

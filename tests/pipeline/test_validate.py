@@ -1,4 +1,4 @@
-"""The validator passes a good export and finds each law that is broken in a copy of it."""
+"""What flowed: the validator passes a good plant's hour and finds each law that is broken in a copy of it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gridcore.errors import BadInputError
-from gridcore.forecast import FORECAST_SCHEMA
-from gridcore.timeline import PERIOD
-from ingest.grid_directory import export_grid_tables
-from pipeline.export import write_manifest, write_table
+from gridcore.reading import OUTAGE_SCHEMA
+from pipeline.export import write_table
+from pipeline.findings import Findings
 from pipeline.plant import Plant
 from pipeline.truth import Truth
-from pipeline.validate import validate_export
+from pipeline.validate import REALISED, check_realised
 from tests.builders import START, readings, setpoints, six_bus
 
 STEPS = 12
@@ -28,7 +25,7 @@ Change = Callable[[pa.Table], pa.Table]
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An export of an hour of the six-bus plant, with forecasts of one issue time."""
+    """An hour of the six-bus plant."""
     out = tmp_path_factory.mktemp("export")
     network = six_bus()
     series = {"wind/power": 90.0, "sun/power": 20.0, "roof/power": 10.0, "river/power": 12.0, "mirror/inflow": 40.0}
@@ -42,36 +39,24 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, table in plant.step(orders).tables.items():
             tables[name].append(table)
     for name, parts in tables.items():
-        write_table(pa.concat_tables(parts), out / "realised" / "ours" / f"{name}.parquet")
-    write_table(orders, out / "decisions" / "ours" / "setpoints.parquet")
-    write_table(_forecasts(), out / "decisions" / "ours" / "forecasts.parquet")
-    export_grid_tables(network, out / "grid")
-    write_manifest(out, {})
+        write_table(pa.concat_tables(parts), out / f"{name}.parquet")
     return out
 
 
-def _forecasts() -> pa.Table:
-    issued = START - PERIOD
-    rows = [
-        {
-            "issue_time": issued, "valid_time": START + step * PERIOD, "target": target, "quantile": quantile,
-            "power_mw": 50.0 + 10 * quantile, "model_id": f"{target}-x", "data_cutoff": issued, "fallback_reason": "",
-        }
-        for step in range(2)
-        for target in ("north/load", "wind")
-        for quantile in (0.1, 0.5, 0.9)
-    ]  # fmt: skip
-    return pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA)
+def checked(out: Path) -> Findings:
+    """Findings of the realised tables of a directory."""
+    findings = Findings()
+    tables = {name: pq.read_table(out / f"{name}.parquet") for name in REALISED}
+    check_realised(six_bus(), tables, OUTAGE_SCHEMA.empty_table(), "ours", findings)
+    return findings
 
 
 def _tampered(good: Path, to: Path, file: str, change: Change) -> Path:
-    """A copy of the export with one file changed, and a manifest that agrees with it."""
+    """A copy with one file changed."""
     shutil.copytree(good, to)
     path = to / file
     table = pq.read_table(path)
     write_table(change(table).cast(table.schema), path)
-    (to / "manifest.json").unlink()
-    write_manifest(to, {})
     return to
 
 
@@ -100,16 +85,15 @@ def _plus(size: float) -> Callable[[float], float]:
     return lambda old: old + size
 
 
-def test_a_good_export_passes_and_every_law_has_looked_at_something(good: Path) -> None:
-    findings = validate_export(good)
+def test_a_good_hour_passes_and_every_law_has_looked_at_something(good: Path) -> None:
+    findings = checked(good)
     assert findings.violations == []
     assert findings.total == 0
     assert findings.max_bus_imbalance_mw["ours"] < 1e-7
     assert min(findings.checked.values()) > 0
 
 
-ASSET, BUS, BRANCH = (f"realised/ours/{name}.parquet" for name in ("asset", "bus", "branch"))
-FORECASTS, SETPOINTS = (f"decisions/ours/{name}.parquet" for name in ("forecasts", "setpoints"))
+ASSET, BUS, BRANCH = (f"{name}.parquet" for name in ("asset", "bus", "branch"))
 
 
 @pytest.mark.parametrize(
@@ -139,16 +123,10 @@ FORECASTS, SETPOINTS = (f"decisions/ours/{name}.parquet" for name in ("forecasts
         ("cause of curtailment", ASSET, _set("cause", "", _is(asset="wind"))),
         ("cause of curtailment", ASSET, _set("cause", "surplus", _is(asset="coal"))),
         ("finite power", ASSET, _set("power_mw", float("nan"), _is(asset="sun"))),
-        ("quantiles never cross", FORECASTS, _set("power_mw", 58.0, _is(target="wind", quantile=0.1))),
-        ("finite forecast", FORECASTS, _set("power_mw", float("inf"), _is(target="wind", quantile=0.9))),
-        ("data cut-off", FORECASTS, _set("data_cutoff", START, _is(target="wind"))),
-        ("order of forecasts", FORECASTS, lambda table: table.take(np.roll(np.arange(len(table)), 1))),
-        ("setpoint", SETPOINTS, _set("power_mw", 130.0, _is(asset="coal"))),
-        ("setpoint time", SETPOINTS, _set("valid_from", START - PERIOD, _is(asset="coal"))),
     ],
 )
 def test_a_broken_law_is_found_and_named(good: Path, tmp_path: Path, law: str, file: str, change: Change) -> None:
-    findings = validate_export(_tampered(good, tmp_path / "out", file, change))
+    findings = checked(_tampered(good, tmp_path / "out", file, change))
     assert law in findings.counts["ours"]
     violation = next(one for one in findings.violations if one.what == law)
     assert violation.asset
@@ -167,41 +145,7 @@ def test_a_stop_within_the_minimum_up_time_is_found(good: Path, tmp_path: Path) 
                 row |= {"is_on": False, "power_mw": 0.0}
         return pa.Table.from_pylist(rows, schema=table.schema)
 
-    findings = validate_export(_tampered(good, tmp_path / "out", ASSET, blink))
+    findings = checked(_tampered(good, tmp_path / "out", ASSET, blink))
     found = [one for one in findings.violations if one.what == "minimum up and down times"]
     # On for 15 minutes between two stops; half an hour is the least.
     assert [(one.asset, one.got) for one in found] == [("gas", "0.25")]
-
-
-def test_a_changed_or_added_file_is_found(good: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    shutil.copytree(good, out)
-    table = pq.read_table(out / BUS)
-    write_table(table.slice(0, len(table)), out / "realised" / "ours" / "more.parquet")
-    with (out / "grid" / "buses.csv").open("a", encoding="utf-8") as file:
-        file.write("\n")
-    found = {(one.what, one.asset) for one in validate_export(out).violations}
-    assert found == {("file hash", "grid/buses.csv"), ("file not listed", "realised/ours/more.parquet")}
-
-
-def test_an_incomplete_export_is_bad_input_and_no_violation(good: Path, tmp_path: Path) -> None:
-    for file, words in ((BUS, "missing"), ("manifest.json", "export")):
-        out = tmp_path / words
-        shutil.copytree(good, out)
-        (out / file).unlink()
-        if words == "missing":
-            (out / "manifest.json").unlink()
-            write_manifest(out, {})
-        with pytest.raises(BadInputError, match=words):
-            validate_export(out)
-    torn = tmp_path / "torn"
-    shutil.copytree(good, torn)
-    (torn / ASSET).write_bytes((good / ASSET).read_bytes()[:500])
-    with pytest.raises(BadInputError, match="can't be read"):
-        validate_export(torn)
-    (torn / "manifest.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(BadInputError, match="a manifest"):
-        validate_export(torn)
-    out = _tampered(good, tmp_path / "rows", BUS, lambda table: table.slice(1))
-    with pytest.raises(BadInputError, match="each bus once"):
-        validate_export(out)
