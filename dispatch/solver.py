@@ -7,6 +7,7 @@ from the solve before, so a run that was resumed equals one that was not. One th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import highspy
 import numpy as np
@@ -34,6 +35,32 @@ BASIC = 1
 """Code of a basic variable."""
 
 
+class Reason(StrEnum):
+    """Why a solve has no proven optimum; the first word of `Answer.reason`, before a colon and the solver's own."""
+
+    LATE = "late"
+    """A limit on work or time was reached."""
+
+    INFEASIBLE = "infeasible"
+    """No point keeps all limits."""
+
+    FAILED = "failed"
+    """Anything else."""
+
+
+LATE = frozenset(
+    {
+        highspy.HighsModelStatus.kTimeLimit,
+        highspy.HighsModelStatus.kIterationLimit,
+        highspy.HighsModelStatus.kSolutionLimit,
+    }
+)
+"""The solver's statuses for a limit reached."""
+
+INFEASIBLE = frozenset({highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible})
+"""The solver's statuses for a problem without an answer; ours are never unbounded."""
+
+
 @dataclass(frozen=True)
 class Basis:
     """A simplex basis as codes of `STATUSES`."""
@@ -56,7 +83,7 @@ class Answer:
     """Optimal (mixed-integer: within the gap asked for)."""
 
     reason: str
-    """Why it is not optimal, in the solver's words; empty where it is."""
+    """Why it is not optimal: a `Reason`, a colon, the solver's words; empty where it is."""
 
     values: Floats
     """Shape (columns,)."""
@@ -187,6 +214,13 @@ def _pass(highs: highspy.Highs, problem: Problem) -> None:
     )
 
 
+def reason_of(status: highspy.HighsModelStatus) -> Reason:
+    """Which of our reasons a status of the solver that is not optimal stands for."""
+    if status in LATE:
+        return Reason.LATE
+    return Reason.INFEASIBLE if status in INFEASIBLE else Reason.FAILED
+
+
 def _answer(highs: highspy.Highs, *, is_linear: bool) -> Answer:
     status = highs.getModelStatus()
     info = highs.getInfo()
@@ -203,7 +237,7 @@ def _answer(highs: highspy.Highs, *, is_linear: bool) -> Answer:
     return Answer(
         is_feasible=is_feasible,
         is_optimal=is_optimal,
-        reason="" if is_optimal else highs.modelStatusToString(status),
+        reason="" if is_optimal else f"{reason_of(status).value}: {highs.modelStatusToString(status)}",
         values=np.array(solution.col_value),
         row_duals=np.array(solution.row_dual) if is_linear else np.zeros(0),
         reduced_costs=np.array(solution.col_dual) if is_linear else np.zeros(0),

@@ -13,8 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dispatch.solver import Reason
 from gridcore.asset import RENEWABLE
 from gridcore.network import Network
+from gridcore.plan import PlanStatus
 from gridcore.ports import Known
 from gridcore.timeline import PERIOD, PLANT_PERIOD, TIMESTAMP, to_numpy
 from pipeline.accuracy import accuracy_of
@@ -121,7 +123,12 @@ def plan_counts(known: Known, since: datetime) -> dict[str, int]:
         ids, statuses = table.column("plan_id").to_pylist(), table.column("status").to_pylist()
         plans |= {plan_id: (layer, status) for plan_id, status in zip(ids, statuses, strict=True)}
     count = Counter(layer for layer, _ in plans.values())
-    held = [status for _, status in plans.values() if status.startswith("held")]
-    late = sum("late" in status or "deadline" in status for status in held)
-    infeasible = sum("infeasible" in status for status in held)
-    return {"scuc": count["scuc"], "sced": count["sced"], "held": len(held), "late": late, "infeasible": infeasible}
+    held = [status for _, status in plans.values() if status.startswith(PlanStatus.HELD.value)]
+    because = {reason: sum(f"({reason.value}: " in status for status in held) for reason in Reason}
+    return {
+        "scuc": count["scuc"],
+        "sced": count["sced"],
+        "held": len(held),
+        "late": because[Reason.LATE],
+        "infeasible": because[Reason.INFEASIBLE],
+    }

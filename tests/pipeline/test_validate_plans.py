@@ -24,7 +24,7 @@ NO_OUTAGES = OUTAGE_SCHEMA.empty_table()
 NAMES = tuple(asset.name for asset in NETWORK.assets)
 
 
-def _plan(**rows: float) -> Plan:
+def two_periods(**rows: float) -> Plan:
     """Two equal periods: coal 40, gas 30, wind 60 of 80 MW, roof 5, the battery gives 15; 150 MW of load at `b`."""
     power = {"coal": 40.0, "gas": 30.0, "wind": 60.0, "roof": 5.0, "cell": 15.0} | rows
     shape = (len(NAMES), 2)
@@ -67,50 +67,50 @@ def _forecasts(load: float, wind: float = 80.0, roof: float = 5.0) -> pa.Table:
 
 
 def test_a_plan_for_the_median_load_and_weather_within_limits_passes() -> None:
-    findings = _found(_plan())
+    findings = _found(two_periods())
     assert findings.violations == []
     assert findings.checked == {"plan limits": 10, "plan balance": 2, "plan reserve": 0, "plan capacity": 10}
 
 
 def test_a_plan_for_another_load_is_found() -> None:
-    assert _found(_plan(), load=149.0).counts["ours"] == {"plan: balance": 2}
+    assert _found(two_periods(), load=149.0).counts["ours"] == {"plan: balance": 2}
 
 
 def test_a_plan_without_a_forecast_of_its_load_is_found() -> None:
-    late = replace(_plan(), issue_time=ISSUED - PERIOD)
+    late = replace(two_periods(), issue_time=ISSUED - PERIOD)
     assert _found(late).counts["ours"].keys() >= {"plan: balance", "plan: available"}
 
 
 def test_shed_load_that_the_plan_names_balances_it() -> None:
-    slacks = tuple(Slack("shed", "b", instant, 10.0, "shortage") for instant in _plan().valid_time)
-    assert _found(replace(_plan(), slacks=slacks), load=160.0).violations == []
+    slacks = tuple(Slack("shed", "b", instant, 10.0, "shortage") for instant in two_periods().valid_time)
+    assert _found(replace(two_periods(), slacks=slacks), load=160.0).violations == []
 
 
 def test_a_flow_above_its_limit_is_found() -> None:
     # Two thirds of the wind and a third of coal go over the line from c to b: 2/3 * 70 + 40/3 = 60, its limit.
-    assert _found(_plan(wind=70.0, gas=20.0)).violations == []
-    findings = _found(_plan(wind=73.0, gas=17.0))
+    assert _found(two_periods(wind=70.0, gas=20.0)).violations == []
+    findings = _found(two_periods(wind=73.0, gas=17.0))
     assert findings.counts["ours"] == {"plan: line_limit": 2}
     assert {one.asset.split()[1] for one in findings.violations} == {"cb"}
 
 
 def test_a_unit_beyond_its_capacity_is_found_and_the_plan_named() -> None:
-    findings = _found(_plan(gas=61.0, coal=9.0))
+    findings = _found(two_periods(gas=61.0, coal=9.0))
     assert {one.what for one in findings.violations} >= {"plan: p_max", "plan: p_min"}
     assert all(one.asset.startswith("sced-20250228T234500Z ") for one in findings.violations)
 
 
 def test_an_outage_known_by_then_binds() -> None:
     rows = [{"available_at": ISSUED, "asset": "gas", "from": START, "until": START + PERIOD}]
-    findings = _found(_plan(), outages=pa.Table.from_pylist(rows, OUTAGE_SCHEMA))
+    findings = _found(two_periods(), outages=pa.Table.from_pylist(rows, OUTAGE_SCHEMA))
     assert findings.counts["ours"] == {"plan: out_of_service": 1}
     rows[0]["available_at"] = START
-    assert _found(_plan(), outages=pa.Table.from_pylist(rows, OUTAGE_SCHEMA)).violations == []
+    assert _found(two_periods(), outages=pa.Table.from_pylist(rows, OUTAGE_SCHEMA)).violations == []
 
 
 def _within_the_day(periods: int) -> Plan:
     """A commitment issued now for some periods; the powers of `_plan` throughout, the battery idle."""
-    plan, first = _plan(gas=45.0, cell=0.0), slice(0, 1)
+    plan, first = two_periods(gas=45.0, cell=0.0), slice(0, 1)
     names = ("is_on", "power_mw", "charge_mw", "discharge_mw", "available_mw", "curtailment_mw", "cause", "reserve_mw")
     longer = {name: np.repeat(getattr(plan, name)[:, first], periods, axis=1) for name in names}
     soc = np.repeat(plan.soc_mwh[:, first], periods, axis=1)
@@ -140,7 +140,7 @@ def test_a_commitment_within_the_day_is_held_to_the_medians_for_four_hours() -> 
 
 
 def test_a_held_plan_is_the_one_before_it_and_is_not_balanced_anew() -> None:
-    before = _plan()
+    before = two_periods()
     later = replace(before, issue_time=START, valid_time=before.valid_time + np.timedelta64(PERIOD))
     arrays = ("power_mw", "discharge_mw", "soc_mwh", "available_mw", "curtailment_mw")
     moved = {name: getattr(before, name)[:, [1, 1]] for name in arrays}
