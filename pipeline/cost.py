@@ -42,7 +42,10 @@ class UnitUse:
 
 
 def realised_cost(
-    network: Network, realised: Mapping[str, pa.Table], settings: DispatchSettings | None = None
+    network: Network,
+    realised: Mapping[str, pa.Table],
+    settings: DispatchSettings | None = None,
+    before: pa.Table | None = None,
 ) -> dict[str, Any]:
     """Cost, emissions and starts of what was realised, as keys of a row of `xiaona replay --json`.
 
@@ -50,6 +53,8 @@ def realised_cost(
         network: The row's grid.
         realised: Tables `asset` and `bus` in the schemas of `gridcore.realised`, a row for each asset and period.
         settings: Prices of shed load, over-generation and stored energy; the dispatch's own by default.
+        before: What the assets did up to the first period, same schema: a row commits anew for its first period, and
+            what switches there is the row's own. By default nothing switches there.
 
     Returns:
         `cost` {fuel, start, vom, penalty, stored_energy} [currency], `tco2` [t], `starts`, `stored_energy_mwh`.
@@ -61,7 +66,11 @@ def realised_cost(
     power, soc = _matrix(network, table, "power_mw"), _matrix(network, table, "soc_mwh")
     on = _matrix(network, table, "is_on") > 0.5
     units = [(row, asset) for row, asset in enumerate(network.assets) if asset.technology in COMMITTED]
-    uses = [(asset, unit_use(asset, power[row], on[row])) for row, asset in units]
+    was_on = on[:, :0]
+    if before is not None and len(before):
+        order = [("asset", "ascending"), ("valid_time", "ascending")]
+        was_on = _matrix(network, before.sort_by(order), "is_on") > 0.5
+    uses = [(asset, unit_use(asset, power[row], on[row], was_on[row])) for row, asset in units]
     gained_mwh = sum(_gained_mwh(asset, power[row], soc[row]) for row, asset in enumerate(network.assets))
     vom = sum(asset.vom_per_mwh * float(np.maximum(power[row], 0.0).sum()) for row, asset in enumerate(network.assets))
     return {
@@ -78,33 +87,36 @@ def realised_cost(
     }
 
 
-def unit_use(asset: Asset, power_mw: Floats, is_on: Bools) -> UnitUse:
+def unit_use(asset: Asset, power_mw: Floats, is_on: Bools, was_on: Bools | None = None) -> UnitUse:
     """Fuel and switching of one unit.
 
-    How long a unit was off before the first period is not in the realised flows; a start from that stretch counts as
+    How long a unit was off before all that is known is not in the realised flows; a start from that stretch counts as
     the coldest, the same for all rows of a replay.
 
     Args:
         asset: The unit.
         power_mw: Output, shape (periods,) [MW].
         is_on: On/off, shape (periods,).
+        was_on: On/off before the first period, shape (periods before,); none by default.
     """
     heat = 0.0
     if asset.heat_rate is not None:
         curve = np.interp(power_mw, asset.heat_rate.power_mw, asset.heat_rate.heat_mmbtu_per_h)
         heat = float(curve[is_on].sum()) * STEP_H
     starting_mmbtu, other = 0.0, 0.0
-    begun = np.flatnonzero(is_on[1:] & ~is_on[:-1]) + 1
-    stopped = np.flatnonzero(~is_on[1:] & is_on[:-1]) + 1
+    on = is_on if was_on is None else np.concatenate([was_on, is_on])
+    first = len(on) - len(is_on)
+    begun = np.flatnonzero(on[1:] & ~on[:-1]) + 1
+    stopped = np.flatnonzero(~on[1:] & on[:-1]) + 1
     limits = asset.commitment
-    for start in begun:
+    for start in begun[begun >= first]:
         before = stopped[stopped < start]
         off_h = float(start - before[-1]) * STEP_H if len(before) else np.inf
         if limits is not None and (category := start_category(limits.start_ups, off_h)) is not None:
             starting_mmbtu, other = starting_mmbtu + category.heat_mmbtu, other + category.cost
     if limits is not None:
-        other += limits.shut_down_cost * len(stopped)
-    return UnitUse(heat, starting_mmbtu, len(begun), other)
+        other += limits.shut_down_cost * int((stopped >= first).sum())
+    return UnitUse(heat, starting_mmbtu, int((begun >= first).sum()), other)
 
 
 def start_category(start_ups: tuple[StartUp, ...], off_h: float) -> StartUp | None:

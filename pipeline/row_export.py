@@ -56,7 +56,7 @@ def export_row(phase: Phase, out: Path) -> RowFigures:
         known = store.known_at(phase.end)
         decisions = write_decisions(known, phase.start - PERIOD, out / "decisions" / phase.row)
         realised = write_realised(phase, out)
-        figures = row_figures(phase, known, realised)
+        figures = row_figures(phase, known, realised, warm_up_assets(phase))
         accuracy, models = accuracy_of(phase, known)
     finally:
         store.close()
@@ -77,15 +77,29 @@ def write_realised(phase: Phase, out: Path) -> dict[str, pa.Table]:
     return tables
 
 
-def row_figures(phase: Phase, known: Known, realised: Mapping[str, pa.Table]) -> dict[str, Any]:
-    """Energy, curtailment by cause, slacks, cost and plan counts of a row."""
+def warm_up_assets(phase: Phase) -> pa.Table:
+    """What the assets did before the row's first period, from the plant's first one on."""
+    table = log_of(phase.directory).read("asset")
+    first = pa.scalar(to_numpy(phase.start)).cast(TIMESTAMP)
+    return table.filter(pc.less(table.column("valid_time"), first)).cast(SCHEMAS["asset"])
+
+
+def row_figures(phase: Phase, known: Known, realised: Mapping[str, pa.Table], before: pa.Table) -> dict[str, Any]:
+    """Energy, curtailment by cause, slacks, cost and plan counts of a row.
+
+    Args:
+        phase: The finished phase.
+        known: Its store at the end.
+        realised: Tables `asset`, `bus` and `branch` of its periods.
+        before: What the assets did in the warm-up.
+    """
     energy = absorption(phase.network, realised["asset"])
     bus = realised["bus"]
     return {
         **energy,
         "shed_mwh": float(pc.sum(bus.column("shed_mw")).as_py() or 0.0) * HOURS,
         "over_generation_mwh": float(pc.sum(bus.column("over_generation_mw")).as_py() or 0.0) * HOURS,
-        **realised_cost(phase.network, realised),
+        **realised_cost(phase.network, realised, before=before),
         "plans": plan_counts(known, phase.start - PERIOD),
     }
 

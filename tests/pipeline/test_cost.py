@@ -66,6 +66,20 @@ def test_a_start_costs_its_category_and_a_stop_its_price() -> None:
     assert found["tco2"] == pytest.approx(100.0 + 10.0)
 
 
+def test_what_switches_at_the_first_period_is_the_rows_own() -> None:
+    """Coal stops after an hour of warm-up, gas starts there; what switched within the warm-up does not count."""
+    network = three_bus()
+    idle, half = np.zeros(2 * HOUR), np.repeat([0.0, 50.0], HOUR)
+    before = _realised(network, {"coal": half, "gas": np.repeat([40.0, 0.0], HOUR)})["asset"]
+    realised = _realised(network, {"coal": idle, "gas": np.full(2 * HOUR, 40.0)})
+    found = realised_cost(network, realised, before=before)
+    # Coal's stop costs 7; gas was off for an hour: hot, 100 MMBtu at 2, and 0.1 t of CO2 for each.
+    assert found["cost"]["start"] == pytest.approx(7.0 + 200.0)
+    assert found["starts"] == 1
+    assert found["tco2"] == pytest.approx(2 * 40.0 + 10.0)
+    assert realised_cost(network, realised)["starts"] == 0
+
+
 def test_a_start_of_unknown_age_counts_as_the_coldest() -> None:
     unit = three_bus().assets[0]
     use = unit_use(unit, np.array([0.0, 20.0]), np.array([False, True]))
