@@ -158,7 +158,8 @@ def _positions(
         shape = tuple(indices.max(axis=0) + 1) if pairs else empty
         array = np.full(shape, -1, dtype=np.int64)
         where = tuple(indices.T)
-        if pairs and (array[where] != -1).any():
+        if len({index for index, _ in pairs}) != len(pairs):
+            # A constraint with two bounds makes two rows, and bounds would be written to one of them alone.
             raise BrokenInvariantError("two rows of one constraint", asset=family, wanted="one row each")
         if pairs:
             array[where] = [position for _, position in pairs]

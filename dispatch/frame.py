@@ -163,25 +163,23 @@ def _write_battery_ramps(
     """
     fleet, network = problem.fleet, problem.network
     ramp, stored = fleet.battery_ramp_mw_per_h * problem.step_h, energy_at_start(problem, state)
-    rows = problem.rows["max_swing"]
-    for s in np.flatnonzero(rows[:, 0] >= 0):
+    rise, fall = problem.rows["max_swing"], problem.rows["min_swing"]
+    for s in np.flatnonzero(rise[:, 0] >= 0):
         asset = fleet.battery_asset[s]
-        row_lower[rows[s, outlook.out_of_service[asset]]] = -np.inf
-        row_upper[rows[s, outlook.out_of_service[asset]]] = np.inf
+        is_free = outlook.out_of_service[asset].copy()
         power = float(np.clip(state.power_mw[asset], -fleet.charge_mw[s], network.assets[asset].p_max_mw))
         if state.is_free or np.isnan(power):
-            row_lower[rows[s, 0]], row_upper[rows[s, 0]] = -np.inf, np.inf
-            continue
-        row_lower[rows[s, 0]] += power
-        row_upper[rows[s, 0]] += power
+            is_free[0], power = True, 0.0
+        row_upper[rise[s, 0]] += power
+        row_lower[fall[s, 0]] += power
         # The quickest way to zero, period by period, and the energy it takes or brings.
         way = np.maximum(abs(power) - ramp[s] * np.arange(1, problem.periods + 1), 0.0)
         energy = problem.step_h * np.cumsum(way)
         drawn, room = energy / fleet.discharge_efficiency[s], fleet.energy_mwh[s] - stored[s]
         lasts = drawn[-1] <= stored[s] if power > 0 else fleet.charge_efficiency[s] * energy[-1] <= room
         if not lasts:
-            row_lower[rows[s, : int((way > 0).sum()) + 1]] = -np.inf
-            row_upper[rows[s, : int((way > 0).sum()) + 1]] = np.inf
+            is_free[: int((way > 0).sum()) + 1] = True
+        row_upper[rise[s, is_free]], row_lower[fall[s, is_free]] = np.inf, -np.inf
 
 
 def energy_at_start(problem: Compiled, state: GridState) -> Floats:

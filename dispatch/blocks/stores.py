@@ -66,7 +66,8 @@ def _add_battery_ramps(m: pyo.ConcreteModel, fleet: Fleet, p_max_mw: list[float]
         now = m.discharge[s, t] - m.charge[s, t]
         return now - (m.discharge[s, t - 1] - m.charge[s, t - 1]) if t else now
 
-    m.max_swing = pyo.Constraint(ramped, m.periods, rule=lambda m, s, t: (-ramp_mw[s], change(m, s, t), ramp_mw[s]))
+    m.max_swing = pyo.Constraint(ramped, m.periods, rule=lambda m, s, t: change(m, s, t) <= ramp_mw[s])
+    m.min_swing = pyo.Constraint(ramped, m.periods, rule=lambda m, s, t: change(m, s, t) >= -ramp_mw[s])
 
 
 def _add_held(m: pyo.ConcreteModel, fleet: Fleet, p_max_mw: list[float]) -> None:

@@ -30,13 +30,14 @@ def slow_battery() -> Network:
     return replace(network, assets=slow)
 
 
-def test_a_battery_moves_no_faster_than_its_ramp() -> None:
+@pytest.mark.parametrize("power_mw", [-25.0, 0.0, 25.0])
+def test_a_battery_moves_no_faster_than_its_ramp(power_mw: float) -> None:
     """Wind comes and goes every other period; a battery without a ramp would follow all of it."""
     network = slow_battery()
     expected = outlook(network, {"b": 90.0}, {"wind": np.where(np.arange(16) % 2, 120.0, 10.0)})
-    begin = state(network, {"coal": 60.0, "gas": 20.0})
+    begin = state(network, {"coal": 60.0, "gas": 20.0, "cell": power_mw})
     plan = dispatched(network, expected, begin, "coal", "gas")
-    power = np.concatenate([[0.0], plan.power_mw[CELL]])
+    power = np.concatenate([[power_mw], plan.power_mw[CELL]])
     assert plan.status is PlanStatus.SOLVED
     assert np.abs(np.diff(power)).max() == pytest.approx(15.0, abs=1e-6)
 
