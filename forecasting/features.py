@@ -144,7 +144,7 @@ def build_frame(
     past = history.official_known(issue[:, None] - np.arange(4, 0, -1) * SLOT, issue) / scale
     official_now = mean_known(past, 2)
     error_60 = recent["mean_60"] - official_now
-    minute = ((valid - valid.astype("datetime64[h]")) / np.timedelta64(60_000_000, "us"))[:, None, :] + 7.5
+    minute = history.official_minute(valid)
     interpolated = _interpolate(around, minute) if history.official_is_hourly else around[0]
     kind_weight = scale_mw[None, :, None]
     ratio_now = np.where(clear_now > LOW_SUN, recent["mean_60"] / np.maximum(clear_now, LOW_SUN), np.nan)

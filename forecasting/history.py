@@ -2,8 +2,8 @@
 
 One `History` serves one kind of targets. A live tick builds it from `known_at(t)`; a fit or a back-test builds it once
 from a later cut and asks for earlier issue times: what arrived after an issue time is masked by `available_at`, so that
-both ways see the same (a value corrected after the issue time is the one thing that the later cut no longer knows as it
-was; it then shows the correction or nothing).
+both ways see the same. Two things the later cut no longer knows as they were: a value corrected after the issue time
+(it shows the correction or nothing), and for a curtailed value a limit or a free reading before it that came after it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from gridcore.timeline import PLANT_PERIOD, Instants, from_numpy, to_numpy
 
 DAY = np.timedelta64(86_400_000_000, "us")
 """A UTC day."""
+
+SLOTS_PER_HOUR = 4
+"""Forecast periods of an hour."""
 
 NEVER = 2**62
 """`available_at` of what is not there [us since 1970]; a power of two, so that it survives a trip through floats."""
@@ -58,6 +61,9 @@ class History:
     official_is_hourly: bool
     """The official series gives hourly means, so that a line between their middles says more than the steps."""
 
+    official_quarter: Integers
+    """Slots since the start of the hourly official value that holds, 0 to 3, shape (targets, slots)."""
+
     def official_known(self, valid: Instants, issue: Instants) -> Floats:
         """The newest official value known at each issue time, shape (issue times, targets, steps) [MW].
 
@@ -80,6 +86,16 @@ class History:
         cut = issue.astype(np.int64)[:, None, None, None]
         known = (self.cells_at[:, cell].transpose(1, 0, 2, 3) <= cut) & inside[:, None, :, None]
         return _mean_of_half(np.where(known, self.cells[:, cell].transpose(1, 0, 2, 3), np.nan))
+
+    def official_minute(self, valid: Instants) -> Floats:
+        """Middle of each period in the hour of the official value [min], shape (issue times, targets, steps).
+
+        Where a zone is half an hour off UTC, so are the hours of its official series.
+        """
+        index, inside = self._slot_index(valid)
+        beyond = ((valid - self.start) // SLOT).astype(np.int64)[:, None, :] % SLOTS_PER_HOUR
+        quarter = np.where(inside[:, None, :], self.official_quarter[:, index].transpose(1, 0, 2), beyond)
+        return np.asarray(quarter * 15.0 + 7.5)
 
     def truth_at(self, valid: Instants) -> Floats:
         """What came true, shape (issue times, targets, steps) [MW]; NaN where missing or curtailed."""
@@ -116,20 +132,22 @@ def read_history(known: Known, targets: Sequence[Target], start: datetime, end: 
     span = (from_numpy(first), from_numpy(first + days * DAY))
     names = [target.name for target in targets]
     table = (known.official_vintages if all_issues else known.official)(names, *span)
-    official, official_at = _official_grids(table, names, first, days)
+    official, official_at, quarter = _official_grids(table, names, first, days)
     is_hourly = (native_step(table, "asset") or timedelta(hours=1)) >= timedelta(hours=1)
-    newest = np.full(official.shape[1:], np.nan)
-    for layer in official:
-        newest = np.where(np.isfinite(layer), layer, newest)
-    power, power_at = _telemetry(known, targets, span)
+    power, power_at, hold = _telemetry(known, targets, span)
     censored = np.zeros(power.shape, dtype=bool)
     cells = power
     if targets and (fade_h := FADE_H.get(targets[0].kind)) is not None:
         capacity = np.array([target.capacity_mw for target in targets])
-        censored = is_censored(power, _limits(known, names, span), capacity)
-        cells = bridge(power, censored, np.repeat(newest, CELLS_PER_SLOT, axis=1), capacity, fade_h)
+        censored = is_censored(power, _limits(known, names, span, hold), capacity)
+        if censored.any():
+            issues = official, official_at
+            if not all_issues:
+                # The newest issue alone does not tell what was known when the farm was held.
+                issues = _official_grids(known.official_vintages(names, *span), names, first, days)[:2]
+            cells = bridge(power, censored, _official_when(*issues, power_at), capacity, fade_h)
     truth = _truth(power, censored)
-    return History(first, cells, power_at, truth, official, official_at, is_hourly)
+    return History(first, cells, power_at, truth, official, official_at, is_hourly, quarter)
 
 
 def native_step(table: pa.Table, key_column: str) -> timedelta | None:
@@ -150,8 +168,10 @@ def native_step(table: pa.Table, key_column: str) -> timedelta | None:
     return timedelta(microseconds=int(values[np.argmax(counts)]))
 
 
-def _telemetry(known: Known, targets: Sequence[Target], span: tuple[datetime, datetime]) -> tuple[Floats, Integers]:
-    """Power and its `available_at` on the cell grid; a coarser reading holds over its own period."""
+def _telemetry(
+    known: Known, targets: Sequence[Target], span: tuple[datetime, datetime]
+) -> tuple[Floats, Integers, int]:
+    """Power and its `available_at` on the cell grid, and the cells that a reading holds: its own period."""
     channels = [target.channel for target in targets]
     table = known.readings(channels, span[0], min(span[1], known.instant))
     step = native_step(table, "channel") or PLANT_PERIOD
@@ -160,14 +180,23 @@ def _telemetry(known: Known, targets: Sequence[Target], span: tuple[datetime, da
     had = table.select(["channel", "valid_time", "quality"])
     had = had.append_column("at", table.column("available_at").cast(pa.int64()))
     at = _hold(to_matrix(had, channels, *span, PLANT_PERIOD, value_column="at"), hold)
-    return power, np.where(np.isfinite(power), np.nan_to_num(at, nan=0.0), NEVER).astype(np.int64)
+    return power, np.where(np.isfinite(power), np.nan_to_num(at, nan=0.0), NEVER).astype(np.int64), hold
 
 
-def _limits(known: Known, names: Sequence[str], span: tuple[datetime, datetime]) -> Floats:
+def _limits(known: Known, names: Sequence[str], span: tuple[datetime, datetime], hold: int) -> Floats:
+    """Limits in force; each holds as long as a reading of power: limits are too rare to tell their own period."""
     channels = [limit_channel(name) for name in names]
     table = known.readings(channels, span[0], min(span[1], known.instant))
-    step = native_step(table, "channel") or PLANT_PERIOD
-    return _hold(to_matrix(table, channels, *span, PLANT_PERIOD), max(1, int(step / PLANT_PERIOD)))
+    return _hold(to_matrix(table, channels, *span, PLANT_PERIOD), hold)
+
+
+def _official_when(official: Floats, official_at: Integers, cells_at: Integers) -> Floats:
+    """The newest official value known when each cell was had, shape (targets, cells) [MW]."""
+    result = np.full(cells_at.shape, np.nan)
+    for power, had in zip(official, official_at, strict=True):
+        taken = np.repeat(had, CELLS_PER_SLOT, axis=1) <= cells_at
+        result = np.where(taken & (cells_at < NEVER), np.repeat(power, CELLS_PER_SLOT, axis=1), result)
+    return result
 
 
 def _hold(matrix: Floats, periods: int) -> Floats:
@@ -193,8 +222,13 @@ def _mean_of_half(values: Floats) -> Floats:
     return np.where(count * 2 >= values.shape[-1], total / np.maximum(count, 1), np.nan)
 
 
-def _official_grids(table: pa.Table, names: Sequence[str], first: np.datetime64, days: int) -> tuple[Floats, Integers]:
-    """Official values by issue and slot; a value holds over its own period, at most an hour."""
+def _official_grids(
+    table: pa.Table, names: Sequence[str], first: np.datetime64, days: int
+) -> tuple[Floats, Integers, Integers]:
+    """Official values by issue and slot, when they were had, and the slots since the start of the value that holds.
+
+    A value holds over its own period, at most an hour.
+    """
     slots = days * int(DAY // SLOT)
     step = native_step(table, "asset") or timedelta(hours=1)
     hold = max(1, int(min(step, timedelta(hours=1)) / SLOT.astype(timedelta)))
@@ -222,7 +256,20 @@ def _official_grids(table: pa.Table, names: Sequence[str], first: np.datetime64,
     grid_held = _hold(grid.reshape(shape), hold).reshape(layers, len(names), slots)
     at_float = np.where(missing, np.nan, at.reshape(shape).astype(np.float64))
     at_held = _hold(at_float, hold).reshape(layers, len(names), slots)
-    return grid_held, np.where(np.isfinite(at_held), np.nan_to_num(at_held), NEVER).astype(np.int64)
+    starts = ~missing.reshape(layers, len(names), slots).all(axis=0)
+    quarter = _quarters(starts if hold == SLOTS_PER_HOUR else np.zeros_like(starts))
+    return grid_held, np.where(np.isfinite(at_held), np.nan_to_num(at_held), NEVER).astype(np.int64), quarter
+
+
+def _quarters(starts: npt.NDArray[np.bool_]) -> Integers:
+    """Slots since the start of an official hour, 0 to 3, in gaps as if the hours went on, shape (targets, slots).
+
+    Before the first start counted back from it; by the hours of UTC where a target has none.
+    """
+    slots = np.arange(starts.shape[1])
+    last = np.maximum.accumulate(np.where(starts, slots, -1), axis=1)
+    first = np.where(starts.any(axis=1), starts.argmax(axis=1), 0)[:, None]
+    return np.asarray((slots - np.where(last >= 0, last, first)) % SLOTS_PER_HOUR)
 
 
 def _rank_in_group(sorted_keys: Integers) -> Integers:

@@ -55,7 +55,9 @@ def validation_question(mode: Mode, start: datetime, end: datetime, zone: ZoneIn
     if mode is Mode.DAY_AHEAD:
         return _question(gates(start, end, zone, gate_hour), mode, zone, VALIDATION_STEPS, None)
     count = int((end - start) / VALIDATION_GAP)
-    first = from_numpy(to_numpy(start).astype("datetime64[h]"))
+    # The first whole hour that is not before the cut: up to the cut the members were fitted.
+    almost_an_hour_on = to_numpy(start) + np.timedelta64(3_599_999_999, "us")
+    first = from_numpy(almost_an_hour_on.astype("datetime64[h]"))
     issues = [first + VALIDATION_GAP * n for n in range(count)]
     return _question(issues, mode, zone, int(timedelta(hours=4) / PERIOD), None)
 

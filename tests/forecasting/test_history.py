@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecasting.censoring import FADE_H
 from forecasting.history import read_history
 from gridcore.reading import Quality
 from gridcore.target import Kind, Target, limit_channel
@@ -39,18 +40,58 @@ def test_at_a_tick_the_newest_five_minute_value_is_ten_minutes_old() -> None:
     assert window[:2].tolist() == [117.0, 118.0]
 
 
-@settings(max_examples=40)
-@given(st.integers(0, 287), st.integers(0, 200))
-def test_a_later_cut_masked_equals_the_earlier_cut(tick: int, delay_min: int) -> None:
+def held_with_two_issues(latency_s: float) -> FakeHistory:
+    """Two days at 20 MW under a limit from 10:50 to 13:20; 30 MW official, from 11:00 on 90 MW by an issue of 16:00."""
+    source = of_steps(timedelta(minutes=5), latency_s=latency_s)
+    rows = source.readings["farm/power"]
+    rows.value[:] = 20.0
+    held = slice(130, 160)
+    source.readings[limit_channel("farm")] = Rows(rows.valid[held], rows.at[held], np.full(30, 20.0))
+    hours = (to_numpy(START) + np.arange(48) * np.timedelta64(1, "h")).astype(np.int64)
+    source.official["farm"] = [
+        Rows(valid, np.full(len(valid), to_numpy(START + at).astype(np.int64)), np.full(len(valid), power))
+        for valid, at, power in ((hours, -timedelta(hours=20), 30.0), (hours[11:20], timedelta(hours=16), 90.0))
+    ]
+    return source
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 287), st.integers(0, 200), st.booleans(), st.booleans())
+def test_a_later_cut_masked_equals_the_earlier_cut(tick: int, delay_min: int, is_held: bool, is_tick: bool) -> None:
     instant = START + timedelta(minutes=5 * tick)
-    source = of_steps(timedelta(minutes=5), latency_s=60.0 * delay_min)
+    latency_s = 60.0 * delay_min
+    source = held_with_two_issues(latency_s) if is_held else of_steps(timedelta(minutes=5), latency_s=latency_s)
     end = START + timedelta(days=2)
-    early = read_history(source.known_at(instant), [FARM], START, end, all_issues=True)
+    early = read_history(source.known_at(instant), [FARM], START, end, all_issues=not is_tick)
     late = read_history(source.known_at(end), [FARM], START, end, all_issues=True)
     for cells in (1, 36):
         np.testing.assert_array_equal(early.window(issue_at(instant), cells), late.window(issue_at(instant), cells))
     past = to_numpy(instant) - np.arange(1, 20)[None, :] * np.timedelta64(15, "m")
     np.testing.assert_array_equal(early.slots_known(past, issue_at(instant)), late.slots_known(past, issue_at(instant)))
+
+
+def test_a_held_farm_is_bridged_with_the_official_value_of_its_time() -> None:
+    # Held since 10:50 at 20 MW, 10 MW under the official 30 MW; at 13:00 the last value had is that of 12:50, 125 min
+    # after the last free one of 10:45. The issue of 16:00, 90 MW, changes nothing of it.
+    instant = START + timedelta(hours=13)
+    wanted = 30 - 10 * np.exp(-(125 / 60) / FADE_H[Kind.WIND])
+    for cut in (timedelta(0), timedelta(hours=5)):
+        known = held_with_two_issues(60.0).known_at(instant + cut)
+        history = read_history(known, [FARM], START, START + timedelta(days=2), all_issues=False)
+        assert history.window(issue_at(instant), 2)[0, 0, 0] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("minutes", [5, 15])
+def test_a_limit_holds_as_long_as_a_reading_of_power_however_rare_limits_are(minutes: int) -> None:
+    source = of_steps(timedelta(minutes=minutes))
+    rows = source.readings["farm/power"]
+    rows.value[:] = 60.0
+    day = len(rows.valid) // 2
+    for pick in ([40], [40, 40 + day]):
+        source.readings[limit_channel("farm")] = Rows(rows.valid[pick], rows.at[pick], np.full(len(pick), 60.0))
+        known = source.known_at(START + timedelta(days=2, hours=1))
+        history = read_history(known, [FARM], START, START + timedelta(days=2), all_issues=False)
+        assert np.flatnonzero(np.isnan(history.truth[0])).tolist() == [place * minutes // 15 for place in pick]
 
 
 @pytest.mark.parametrize(("minutes", "count"), [(1, 15), (5, 3), (15, 1), (30, 1), (60, 1)])

@@ -49,6 +49,15 @@ def test_validation_issues_reach_every_hour_of_the_day() -> None:
     assert set(hours.tolist()) == set(range(24))
 
 
+@pytest.mark.parametrize(("minutes", "first_hour"), [(0, 0), (15, 1), (45, 1)])
+def test_validation_begins_at_the_first_whole_hour_that_is_not_before_the_cut(minutes: int, first_hour: int) -> None:
+    start = START + timedelta(minutes=minutes)
+    question = validation_question(Mode.INTRADAY, start, start + timedelta(days=4), BERLIN, 8)
+    assert question is not None
+    assert question.issue[0] == to_numpy(START + timedelta(hours=first_hour))
+    assert question.valid.max() < to_numpy(start + timedelta(days=4))
+
+
 def test_no_issue_time_no_question() -> None:
     assert training_question(Mode.DAY_AHEAD, START, START, Kind.PV, 3, BERLIN, SETTINGS) is None
     assert validation_question(Mode.INTRADAY, START, START, BERLIN, 8) is None
