@@ -20,6 +20,10 @@ MEMORY = timedelta(hours=49)
 """How far back the on/off history is read: longer than any minimum up or down time of RTS-GMLC (48 h)."""
 
 
+RECENT = timedelta(hours=1)
+"""How old the last reading of an output or of stored energy may be; older ones tell nothing."""
+
+
 def grid_state(known: Known, network: Network, begins: datetime) -> GridState:
     """The state at `begins`, the start of a plan's first period, in the eyes of `known.instant`.
 
@@ -43,8 +47,8 @@ def grid_state(known: Known, network: Network, begins: datetime) -> GridState:
 
 
 def _commands(known: Known, network: Network) -> dict[str, dict[np.datetime64, tuple[float, bool]]]:
-    """(power_mw, is_on) of each asset by valid_from, of setpoints that are in force around now."""
-    table = known.setpoints(known.instant - 3 * PERIOD)
+    """(power_mw, is_on) of each asset by valid_from, of setpoints in force since the oldest reading that counts."""
+    table = known.setpoints(known.instant - RECENT - 2 * PERIOD)
     found: dict[str, dict[np.datetime64, tuple[float, bool]]] = {}
     columns = zip(
         table.column("asset").to_pylist(),
@@ -67,12 +71,14 @@ def _on_and_hours(
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
     """On/off and hours since the last switch at `begins`, of the committed units; inf where none is remembered."""
     times = periods_between(start, begins, PLANT_PERIOD)
-    seen = np.asarray(np.isfinite(status).any(axis=0))
-    known_until = status.shape[1] - int(np.argmax(seen[::-1]))
+    anything = np.asarray(np.isfinite(status).any(axis=0))
     filled = status.copy()
     period = np.timedelta64(PERIOD)
-    for column in range(known_until, len(times)):
-        for row, of_unit in enumerate(commands):
+    for row, of_unit in enumerate(commands):
+        # Each unit from its own last reading on: another's telemetry may be late. One never heard of, from the newest.
+        seen = np.isfinite(status[row])
+        known_until = len(times) - int(np.argmax((seen if seen.any() else anything)[::-1]))
+        for column in range(known_until, len(times)):
             quarter = max((t for t in of_unit if t <= times[column] < t + period), default=None)
             filled[row, column] = filled[row, column - 1] if quarter is None else float(of_unit[quarter][1])
     last_seen = np.maximum.accumulate(np.where(np.isfinite(filled), np.arange(len(times)), -1), axis=1)
@@ -85,15 +91,20 @@ def _on_and_hours(
     return on[:, -1], hours
 
 
-def _last_values(known: Known, channels: list[str], begins: datetime) -> tuple[npt.NDArray[np.float64], datetime]:
-    """The newest value of each channel within the last hour, and the end of the newest period any of them is about."""
-    start = from_numpy(periods_between(known.instant - timedelta(hours=1), known.instant, PLANT_PERIOD)[0])
+def _last_values(known: Known, channels: list[str], begins: datetime) -> tuple[npt.NDArray[np.float64], list[datetime]]:
+    """The newest value of each channel within `RECENT`, NaN where there is none, and the end of its period.
+
+    Where there is none, the end is that of the newest period any of the channels tells of.
+    """
+    start = from_numpy(periods_between(known.instant - RECENT, known.instant, PLANT_PERIOD)[0])
     matrix = to_matrix(known.readings(channels, start, begins), channels, start, begins, PLANT_PERIOD)
     seen = np.isfinite(matrix)
+    has_any = seen.any(axis=1)
     last = matrix.shape[1] - 1 - np.argmax(seen[:, ::-1], axis=1)
-    values = np.where(seen.any(axis=1), matrix[np.arange(len(channels)), last], np.nan)
-    newest = int(last[seen.any(axis=1)].max()) if seen.any() else 0
-    return values, start + (newest + 1) * PLANT_PERIOD
+    values = np.where(has_any, matrix[np.arange(len(channels)), last], np.nan)
+    newest = int(last[has_any].max()) if seen.any() else 0
+    last = np.where(has_any, last, newest)
+    return values, [start + (int(column) + 1) * PLANT_PERIOD for column in last]
 
 
 def _power(
@@ -105,7 +116,6 @@ def _power(
 ) -> npt.NDArray[np.float64]:
     """Output just before `begins`: the setpoint in force then, as far as the ramp from the last reading reaches."""
     values, seen_until = _last_values(known, [power_channel(asset.name) for asset in network.assets], begins)
-    minutes = (begins - seen_until) / timedelta(minutes=1)
     quarter = to_numpy(begins - PERIOD)
     power = values.copy()
     for row, asset in enumerate(network.assets):
@@ -113,7 +123,7 @@ def _power(
         if asset.commitment is None and asset.store is None:
             continue
         if told is not None:
-            reach = asset.ramp_mw_per_min * minutes
+            reach = asset.ramp_mw_per_min * ((begins - seen_until[row]) / timedelta(minutes=1))
             low, high = values[row] - reach, values[row] + reach
             power[row] = told[0] if not np.isfinite(values[row]) else min(max(told[0], low), high)
         if asset.commitment is not None:
@@ -135,12 +145,12 @@ def _soc(
         return soc
     values, seen_until = _last_values(known, [soc_channel(network.assets[row].name) for row in rows], begins)
     inflows, _ = _last_values(known, [inflow_channel(network.assets[row].name) for row in rows], begins)
-    for row, value, inflow in zip(rows, values, inflows, strict=True):
+    for row, value, seen, inflow in zip(rows, values, seen_until, inflows, strict=True):
         asset = network.assets[row]
         store = asset.store
         assert store is not None
         energy = store.initial_soc_mwh if not np.isfinite(value) else value
-        for step in periods_between(seen_until, begins, PLANT_PERIOD):
+        for step in periods_between(seen, begins, PLANT_PERIOD):
             told = [v for t, v in commands.get(asset.name, {}).items() if t <= step < t + np.timedelta64(PERIOD)]
             power_mw = told[-1][0] if told else 0.0
             step_h = PLANT_PERIOD / timedelta(hours=1)

@@ -1,8 +1,8 @@
 """Figures by local day, from the realised tables alone.
 
 Costs are the replay's own function over the export up to each day's end, less the day before's: so that the days add up
-to the replay's sums, whatever lies across midnight (a start, a unit's time off, energy left in a battery). What switches
-at the very first period is in the row's sum alone, which knows the warm-up.
+to the replay's sums, whatever lies across midnight (a start, a unit's time off, energy left in a battery). What
+switches at the very first period is in the row's sum alone, which knows the warm-up.
 """
 
 from __future__ import annotations
