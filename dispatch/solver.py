@@ -231,8 +231,8 @@ def _answer(highs: highspy.Highs, *, is_linear: bool) -> Answer:
     if is_linear and is_optimal:
         final = highs.getBasis()
         basis = Basis(
-            np.array([int(s) for s in final.col_status], dtype=np.uint8),
-            np.array([int(s) for s in final.row_status], dtype=np.uint8),
+            np.fromiter(map(int, final.col_status), np.uint8),
+            np.fromiter(map(int, final.row_status), np.uint8),
         )
     return Answer(
         is_feasible=is_feasible,
