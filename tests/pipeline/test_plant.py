@@ -105,7 +105,7 @@ def test_whatever_it_is_told_it_breaks_no_limit(seed: int) -> None:
             tables[name].append(table)
     whole = {name: pa.concat_tables(parts) for name, parts in tables.items()}
     findings = Findings()
-    check_flows(six_bus(), whole, "plant", findings)
+    check_flows(six_bus(), whole, OUTAGE_SCHEMA.empty_table(), "plant", findings)
     check_units(six_bus(), whole["asset"], OUTAGE_SCHEMA.empty_table(), "plant", findings)
     assert findings.violations == []
     assert findings.max_bus_imbalance_mw["plant"] < 1e-7
