@@ -20,8 +20,8 @@ from forecasting.boosting import anchor, fit_boosters, growth, lead_power
 from forecasting.features import Frame, Question, build_frame
 from forecasting.history import History, read_history
 from forecasting.kind_model import KindModel, register
-from forecasting.members import PROPHET, error_quantiles, points_of
-from forecasting.predict import blended, load_scale, member_quantiles
+from forecasting.members import BASELINES, PROPHET, error_quantiles, points_of
+from forecasting.predict import baseline_alone, blended, load_scale, member_quantiles
 from forecasting.prophet_curves import ProphetCurves, silence
 from forecasting.sampling import training_question, validation_question
 from forecasting.settings import SLOT, ForecastSettings, Mode
@@ -218,7 +218,7 @@ class _KindFitter:
         )  # fmt: skip
         if question is None:
             zero = np.zeros((len(model.blends), len(QUANTILES)))
-            return replace(model, errors=dict.fromkeys(points_of_names(), zero))
+            return replace(model, errors=dict.fromkeys(BASELINES, zero))
         frame = self._frame(question)
         truth = self._truth(question, end)
         errors = {name: error_quantiles(point, truth, frame) for name, point in points_of(frame).items()}
@@ -274,7 +274,7 @@ class _KindFitter:
         self, question: Question, frame: Frame, truth: Floats, members: dict[str, Floats], blends: Sequence[BlockBlend]
     ) -> list[Measured]:
         forecasts = {BLEND: blended(members, blends, frame, self._group.kind)}
-        forecasts |= {name: np.nan_to_num(members[name], nan=0.0) for name in points_of_names()}
+        forecasts |= {name: baseline_alone(members, name, frame, self._group.kind) for name in BASELINES}
         scale = self._scale[None, :, None]
         in_mw = {name: value * scale[..., None] for name, value in forecasts.items()}
         return [Measured(self._group.names, question, in_mw, truth * scale)]
@@ -287,8 +287,3 @@ class _KindFitter:
         truth = self._history.truth_at(question.valid) / self._scale[None, :, None]
         known = question.valid + SLOT <= to_numpy(end)
         return np.where(known[:, None, :], truth, np.nan)
-
-
-def points_of_names() -> tuple[str, ...]:
-    """Names of the baselines."""
-    return ("persistence", "official")

@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from forecasting.blend import unfitted
 from forecasting.features import Frame, Question, ask, build_frame, history_span
-from forecasting.fit import BLEND, KindGroup, fit_models, points_of_names
+from forecasting.fit import BLEND, KindGroup, fit_models
 from forecasting.history import History, read_history
 from forecasting.kind_model import KindModel, decode, model_name
 from forecasting.members import BASELINES, error_quantiles, points_of
-from forecasting.predict import blended, bounded, load_scale, member_quantiles, needed_members
+from forecasting.predict import baseline_alone, blended, load_scale, member_quantiles, needed_members
 from forecasting.prophet_curves import ProphetCurves
 from forecasting.sampling import training_question
 from forecasting.settings import SLOT, ForecastSettings, Mode
@@ -155,9 +155,7 @@ class Forecaster:
         if member == BLEND:
             power = blended(members, model.blends, frame, group.kind)
         else:
-            spare = next(name for name in BASELINES if name != member)
-            chosen = np.where(np.isfinite(members[member]), members[member], members[spare])
-            power = np.nan_to_num(bounded(chosen, frame, group.kind), nan=0.0)
+            power = baseline_alone(members, member, frame, group.kind)
         reasons = _reasons(frame, model, member)
         return power * scale[None, :, None, None], model.model_id if member == BLEND else member, reasons
 
@@ -183,7 +181,7 @@ class Forecaster:
         question = training_question(mode, since, as_of, group.kind, len(scale), self._zone, self._settings)
         sizes = dict(zip(group.names, scale.tolist(), strict=True))
         zero = np.zeros((len(unfitted(mode)), len(QUANTILES)))
-        errors: Mapping[str, Floats] = dict.fromkeys(points_of_names(), zero)
+        errors: Mapping[str, Floats] = dict.fromkeys(BASELINES, zero)
         if question is not None:
             frame = build_frame(history, group.solar, self._zone, group.kind, scale, question)
             is_past = (question.valid + SLOT <= to_numpy(as_of))[:, None, :]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,16 @@ def blended(members: dict[str, Floats], blends: Sequence[BlockBlend], frame: Fra
     Zeros where no member knows anything.
     """
     return np.nan_to_num(bounded(combine(members, blends, frame), frame, kind), nan=0.0)
+
+
+def baseline_alone(members: Mapping[str, Floats], name: str, frame: Frame, kind: Kind) -> Floats:
+    """A baseline as a complete forecaster, shape (issue times, targets, steps, quantiles), share of size.
+
+    Where it is unknown the other baseline stands in; zeros where neither knows anything.
+    """
+    spare = next(other for other in BASELINES if other != name)
+    chosen = np.where(np.isfinite(members[name]), members[name], members[spare])
+    return np.nan_to_num(bounded(chosen, frame, kind), nan=0.0)
 
 
 def bounded(forecast: Floats, frame: Frame, kind: Kind) -> Floats:

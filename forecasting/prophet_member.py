@@ -1,7 +1,9 @@
 """Prophet as a member of the load blend: trend, weekly and daily season, holidays.
 
-Hourly data, no sampled intervals (they would differ between runs): its quantiles come from its own residuals. A Prophet
-without regressors is a function of time alone, so a day's values are computed once per model and kept.
+Hourly data, no sampled intervals (they would differ between runs): its quantiles come from its residuals on the history
+that it was fitted on, and are therefore too narrow; held-out residuals would want a third Prophet for each load. The
+blend is calibrated on a stretch that its members have not seen, which widens what is too narrow. A Prophet without
+regressors is a function of time alone, so a day's values are computed once per model and kept.
 
 Source: Taylor & Letham (2018), Forecasting at Scale, The American Statistician 72(1), 37-45.
 """

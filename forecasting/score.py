@@ -80,19 +80,6 @@ def pinball(truth: Floats, forecast: Floats, quantiles: Sequence[float] = QUANTI
     return np.asarray(np.maximum(levels * error, (levels - 1) * error))
 
 
-def crps(truth: Floats, forecast: Floats, quantiles: Sequence[float] = QUANTILES) -> Floats:
-    """Continuous ranked probability score, approximated as twice the pinball loss integrated over the levels.
-
-    The integral is a trapezium rule over the given levels, its ends held to 0 and 1; shape (...).
-
-    Source: Gneiting & Ranjan (2011), J. Bus. Econ. Stat. 29(3), 411-422, eq. (9).
-    """
-    loss = pinball(truth, forecast, quantiles)
-    levels = np.asarray(quantiles)
-    inner = ((loss[..., 1:] + loss[..., :-1]) / 2 * np.diff(levels)).sum(axis=-1)
-    return np.asarray(2 * (inner + loss[..., 0] * levels[0] + loss[..., -1] * (1 - levels[-1])))
-
-
 def coverage(truth: Floats, forecast: Floats, low: float = 0.1, high: float = 0.9) -> float:
     """Share of truths in [P_low, P_high]; NaN where nothing is known."""
     inside = (truth >= forecast[..., QUANTILES.index(low)]) & (truth <= forecast[..., QUANTILES.index(high)])

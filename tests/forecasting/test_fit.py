@@ -10,6 +10,7 @@ import pytest
 
 from forecasting.issue import Forecaster
 from forecasting.kind_model import decode, describe
+from forecasting.sums import decode_sums
 from gridcore.errors import HistoryTooShortError
 from gridcore.timeline import to_numpy
 from tests.forecasting.fakes import FakeHistory
@@ -72,6 +73,14 @@ def test_weights_are_shares_and_the_blend_loses_to_no_member() -> None:
         assert weights.sum() == pytest.approx(1.0)
         best = min(float(str(row["pinball"])) for row in members.values())
         assert float(str(blend["pinball"])) <= best * 1.02
+
+
+def test_sums_of_a_baseline_are_measured_with_what_stands_in_for_it() -> None:
+    # The official series ends with D+1; beyond it persistence stands in, as when a vintage is issued.
+    spread = decode_sums(next(m for m in world().models if m.name == "sums/day_ahead")).spread
+    official, persistence = (spread[who]["system/wind"] for who in ("official", "persistence"))
+    assert not np.array_equal(official[0], persistence[0])
+    np.testing.assert_array_equal(official[1:], persistence[1:])
 
 
 def test_load_is_scaled_by_what_history_shows() -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from forecasting.score import MIN_DAYS, accuracy_row, coverage, crps, pinball, rmse_accuracy
+from forecasting.score import MIN_DAYS, accuracy_row, coverage, pinball, rmse_accuracy
 from gridcore.forecast import QUANTILES
 
 LEVELS = len(QUANTILES)
@@ -17,14 +15,6 @@ def test_pinball_weighs_too_low_by_the_level_and_too_high_by_the_rest() -> None:
     # Truth 10; P90 forecast of 8 is 2 too low: 0.9 * 2. P90 forecast of 13 is 3 too high: 0.1 * 3.
     assert pinball(np.array([10.0]), np.array([[8.0]]), (0.9,))[0, 0] == pytest.approx(1.8)
     assert pinball(np.array([10.0]), np.array([[13.0]]), (0.9,))[0, 0] == pytest.approx(0.3)
-
-
-@given(st.floats(-50, 50), st.floats(-50, 50))
-def test_crps_of_a_point_is_its_absolute_error(truth: float, point: float) -> None:
-    # All levels equal: twice the pinball loss, integrated, is 2 * |error| * (q or 1 - q, mean 0.5); the trapezium over
-    # the levels is exact for a loss linear in the level, its held ends are off by 2 * 0.05 ** 2 / 2.
-    value = crps(np.array([truth]), np.full((1, LEVELS), point))[0]
-    assert value == pytest.approx(abs(truth - point), rel=0.006, abs=1e-12)
 
 
 def test_the_true_quantiles_have_the_least_pinball_loss() -> None:
