@@ -69,13 +69,6 @@ class Topology:
         angle[self._free] = self._solve(injection_mw[self._free])
         return self._susceptance * (angle[self._from] - angle[self._to])
 
-    def net_outflow(self, flow_mw: Floats) -> Floats:
-        """Sum of the branch flows that leave each bus, shape (buses,) [MW]."""
-        leaving = np.zeros(len(self.island))
-        np.add.at(leaving, self._from, flow_mw)
-        np.subtract.at(leaving, self._to, flow_mw)
-        return leaving
-
 
 class Topologies:
     """The topologies of a network by the branches out of service; factorised once, then kept."""

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from dispatch.compiled import Compiled
 from dispatch.lazy import LazyAnswer
-from dispatch.lines import Topology
 from dispatch.outlook import Outlook
 from dispatch.planning import Causes
 from dispatch.settings import DispatchSettings
@@ -38,15 +37,6 @@ def bus_prices(problem: Compiled, solved: LazyAnswer) -> Floats:
     """
     prices: Floats = -solved.answer.row_duals[problem.rows["eq_injection"]] / problem.step_h
     return prices
-
-
-def congestion_parts(problem: Compiled, solved: LazyAnswer, topology: Topology) -> Floats:
-    """What full lines add to each bus's price, the slack bus's part being 0, shape (buses, periods) [currency/MWh]."""
-    parts = np.zeros(problem.columns["injection"].shape)
-    duals = solved.answer.row_duals[problem.matrix.shape[0] :] / problem.step_h
-    for (branch, period), dual in zip(solved.pairs, duals, strict=True):
-        parts[:, period] += topology.factors[topology.of_period[period]][branch] * dual
-    return parts
 
 
 def causes_of(problem: Compiled, outlook: Outlook, solved: LazyAnswer, settings: DispatchSettings) -> Causes:

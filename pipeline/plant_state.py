@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from gridcore.asset import CURTAILABLE, RENEWABLE, Family, Technology
+from gridcore.asset import CURTAILABLE, Family, Technology
 from gridcore.errors import BrokenInvariantError
 from gridcore.network import Network
 from gridcore.timeline import PLANT_PERIOD
@@ -116,9 +116,6 @@ class Columns:
     is_variable: Bools
     """Wind and PV."""
 
-    is_renewable: Bools
-    """Wind, PV and rooftop PV."""
-
     is_given: Bools
     """Output is given and neither curtailed nor regulated: rooftop PV, hydro and what gives no power."""
 
@@ -160,7 +157,6 @@ def columns_of(network: Network) -> Columns:
         must_run=np.array([c is None or c.must_run for c in limits], bool),
         is_switched=is_switched,
         is_variable=is_variable,
-        is_renewable=np.array([t in RENEWABLE for t in technology], bool),
         is_given=~(is_switched | is_variable | is_battery),
         is_battery=is_battery,
         is_csp=is_csp,
