@@ -129,7 +129,7 @@ def forecast(
 
 @app.command()
 def dispatch(start: Start, grid: Grid = None, recording: Recording = None, as_json: Json = False) -> None:
-    """Commit and dispatch one day from the official forecasts alone."""
+    """Commit the units for one day from the official forecasts alone: which run, and about how much each gives."""
     from pipeline.dispatch_command import show_dispatch
     from pipeline.replay import open_source
 

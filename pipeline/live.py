@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from time import perf_counter
 
 from gridcore.clock import AcceleratedClock, Clock, VirtualClock
 from gridcore.timeline import PERIOD
 from pipeline import console
 from pipeline.export import write_manifest
 from pipeline.phase import run_phase, tick_count
-from pipeline.provenance import code_sha256, versions
-from pipeline.replay import export_grid_as_used, open_source, replay_key, replay_window, warm_up_phase
+from pipeline.replay import (
+    SUMMARY,
+    add_violations,
+    export_grid_as_used,
+    manifest_of,
+    open_source,
+    replay_key,
+    replay_window,
+    stages_of,
+    summary_of,
+    warm_up_phase,
+    write_summary,
+)
 from pipeline.row_export import export_row
 from pipeline.rows import prepare, row_phase
 from pipeline.settings import WARM_UP, LiveSettings
 
 
-def run_live(settings: LiveSettings) -> dict[str, Any]:
+def run_live(settings: LiveSettings) -> dict[str, object]:
     """Run the loop over the days of the settings, print what was decided, and export it if asked.
 
     The store and the plant's log stay in the work directory; the same settings go on there after any stop. History and
@@ -27,7 +37,7 @@ def run_live(settings: LiveSettings) -> dict[str, Any]:
     Returns:
         The facts printed: start, end, hashes, received readings.
     """
-    same = settings.as_replay()
+    began, same = perf_counter(), settings.as_replay()
     source = open_source(same.grid, same.recording, same.scale)
     start, end = replay_window(source, same)
     data_sha256 = source.data_sha256()
@@ -35,7 +45,7 @@ def run_live(settings: LiveSettings) -> dict[str, Any]:
     base, history = warm_up_phase(source, same, start, directory)
     with console.bars() as bars:
         bars.stage(WARM_UP, tick_count(base))
-        run_phase(base, history, on_tick=lambda tick: bars.step(WARM_UP))
+        warm = run_phase(base, history, on_tick=lambda tick: bars.step(WARM_UP))
         phase = row_phase(
             replace(base, start=start, end=end, is_last=True, deadline_s=settings.deadline_s),
             same.rows[0],
@@ -50,18 +60,15 @@ def run_live(settings: LiveSettings) -> dict[str, Any]:
         bars.stage("export", 0)
         out = settings.export or directory / "out"
         figures = export_row(phase, out)
-    facts: dict[str, Any] = {
-        "grid": source.network.name,
-        "time_zone": source.network.zone_name,
-        "start": start.isoformat(),
-        "end": end.isoformat(),
-        "data_sha256": data_sha256,
-        "decisions_sha256": figures.row["decisions_sha256"],
-        "seeds": {"seed": settings.seed},
-        "versions": versions(),
-        "code_sha256": code_sha256(),
-    }
     export_grid_as_used(source, base.network, (start, end), out / "grid")
-    write_manifest(Path(out), facts)
+    results = [(result, figures)]
+    summary = summary_of(same, base.network, (start, end), data_sha256, warm, results)
+    facts = manifest_of(summary)
+    # One of an earlier run with the same export is no part of this one's manifest.
+    (out / SUMMARY).unlink(missing_ok=True)
+    write_manifest(out, facts)
+    add_violations(summary, out)
+    wall = {"run": perf_counter() - began}
+    write_summary(summary | {"wall_seconds": wall["run"], "stage_seconds": stages_of(wall, warm, results)}, out)
     console.print_json({**facts, "received": result.received, "dead_letters": result.dead_letters, "out": str(out)})
     return facts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -40,6 +41,9 @@ LOOK_BACK = timedelta(days=1)
 
 LOOK_AHEAD = timedelta(days=3)
 """Truth beyond the end that the oracle may speak of: as far as a day-ahead forecast reaches."""
+
+SUMMARY = "summary.json"
+"""The summary beside the export's own files; it holds wall times, so it stays out of the manifest."""
 
 SCHEMA_VERSION = 1
 """Version of the summary's keys."""
@@ -109,11 +113,11 @@ def replay(settings: ReplaySettings, work: Path, progress: Progress | None = Non
     stages["rows"] = perf_counter() - began - sum(stages.values())
     progress.stage("check", 0)
     export_grid_as_used(source, base.network, (start, end), out / "grid")
-    summary = _summary(settings, base.network, (start, end), data_sha256, warm, results)
-    write_manifest(out, _manifest(summary))
-    _add_violations(summary, out)
+    summary = summary_of(settings, base.network, (start, end), data_sha256, warm, results)
+    write_manifest(out, manifest_of(summary))
+    add_violations(summary, out)
     stages["check"] = perf_counter() - began - sum(stages.values())
-    summary |= {"wall_seconds": perf_counter() - began, "stage_seconds": _stages(stages, warm, results)}
+    summary |= {"wall_seconds": perf_counter() - began, "stage_seconds": stages_of(stages, warm, results)}
     return summary, out
 
 
@@ -204,7 +208,7 @@ def _scored(base: Phase, start: datetime, end: datetime) -> Phase:
     return Phase(**{**vars(base), "start": start, "end": end, "is_last": True})
 
 
-def _summary(
+def summary_of(
     settings: ReplaySettings,
     network: Network,
     window: tuple[datetime, datetime],
@@ -212,6 +216,16 @@ def _summary(
     warm: PhaseResult,
     results: list[tuple[PhaseResult, RowFigures]],
 ) -> dict[str, Any]:
+    """The summary of `xiaona replay --json`, without violations and wall times.
+
+    Args:
+        settings: What was run.
+        network: The grid as the loop had it.
+        window: First and last instant of the scored days.
+        data_sha256: Hash of the data.
+        warm: The warm-up.
+        results: Each row's.
+    """
     parts = [warm, *(result for result, _ in results)]
     taken = _taken_in(warm, results[0][0])
     return {
@@ -261,7 +275,8 @@ def _letter_warnings(letters: dict[str, int]) -> list[str]:
     return [f"{sum(letters.values())} arrivals could not be used and are kept as dead letters: {named}"]
 
 
-def _manifest(summary: dict[str, Any]) -> dict[str, object]:
+def manifest_of(summary: dict[str, Any]) -> dict[str, object]:
+    """Facts of the manifest besides the files' hashes."""
     named = ("schema_version", "grid", "time_zone", "start", "end", "data_sha256", "decisions_sha256")
     facts: dict[str, object] = {name: summary[name] for name in named}
     provenance = summary["provenance"]
@@ -274,7 +289,12 @@ def _manifest(summary: dict[str, Any]) -> dict[str, object]:
     return facts
 
 
-def _add_violations(summary: dict[str, Any], out: Path) -> None:
+def write_summary(summary: dict[str, Any], out: Path) -> None:
+    """Write the summary into an export: what `xiaona report` reads."""
+    (out / SUMMARY).write_text(json.dumps(summary, indent=2, allow_nan=False, default=str), encoding="utf-8")
+
+
+def add_violations(summary: dict[str, Any], out: Path) -> None:
     """Check the export as anyone outside would, and put the counts into the rows."""
     findings = validate_export(out)
     for row in summary["rows"]:
@@ -285,7 +305,7 @@ def _add_violations(summary: dict[str, Any], out: Path) -> None:
         summary["warnings"].append(f"{findings.total} violations; the first: {findings.first}")
 
 
-def _stages(
+def stages_of(
     wall: dict[str, float], warm: PhaseResult, results: list[tuple[PhaseResult, RowFigures]]
 ) -> dict[str, float]:
     """Wall seconds of the replay's stages, and within them of the loop's."""

@@ -10,12 +10,9 @@ from typing import Any
 
 from gridcore.errors import BadInputError, LimitViolatedError
 from pipeline import console
-from pipeline.replay import Progress, replay
+from pipeline.replay import SUMMARY, Progress, replay, write_summary
 from pipeline.report import terminal_table, write_report
 from pipeline.settings import ReplaySettings
-
-SUMMARY = "summary.json"
-"""The summary beside the export's own files; it holds wall times, so it stays out of the manifest."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ def run_replay(settings: ReplaySettings, work: Path, output: ReplayOutput) -> in
         )
     with console.bars() as bars:
         summary, out = replay(settings, work, Progress(bars.stage, bars.step))
-        (out / SUMMARY).write_text(json.dumps(summary, indent=2, allow_nan=False, default=str), encoding="utf-8")
+        write_summary(summary, out)
         if output.report is not None:
             bars.stage("report", 0)
             write_report(out, summary, output.report)

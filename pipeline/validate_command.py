@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from gridcore.errors import BadInputError, LimitViolatedError
 from pipeline import console
+from pipeline.findings import Findings
 from pipeline.validate import validate_export
 
 SHOWN = 20
-"""Violations printed at most; the JSON has them all."""
+"""Violations printed at most; the JSON lists more of them, and counts them all."""
 
 
 def run_validate(out: Path, as_json: bool) -> int:
@@ -22,18 +24,21 @@ def run_validate(out: Path, as_json: bool) -> int:
     if as_json:
         console.print_json(findings.as_dict())
     else:
-        _show(findings.as_dict())
+        _show(findings)
     return LimitViolatedError.exit_code if findings.total else 0
 
 
-def _show(found: dict[str, object]) -> None:
-    violations = found["violations"]
-    assert isinstance(violations, list)
-    table = Table(title=f"{len(violations)} violations")
+def _show(findings: Findings) -> None:
+    if not findings.total:
+        console.results.print("good: plans, balances, limits and hashes hold")
+        return
+    table = Table(title=f"{findings.total} violations")
     for column in ("where", "what", "asset", "instant", "got", "wanted"):
         table.add_column(column)
-    for violation in violations[:SHOWN]:
-        table.add_row(*(str(violation[name]) for name in ("where", "what", "asset", "instant", "got", "wanted")))
-    console.results.print(table if violations else "good: plans, balances, limits and hashes hold")
-    if len(violations) > SHOWN:
-        console.results.print(f"... and {len(violations) - SHOWN} more")
+    for one in findings.violations[:SHOWN]:
+        table.add_row(*(escape(words) for words in (one.where, one.what, one.asset, one.instant, one.got, one.wanted)))
+    console.results.print(table)
+    if findings.total > len(table.rows):
+        counts = (f"{row}: {law} {count}" for row, laws in findings.counts.items() for law, count in laws.items())
+        words = f"{len(table.rows)} of {findings.total} are shown; in all, {', '.join(counts)}"
+        console.results.print(words, highlight=False, soft_wrap=True)
