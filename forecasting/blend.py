@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from forecasting.features import Frame
 from forecasting.leads import BLOCKS
-from forecasting.members import UNFITTED_WEIGHTS
+from forecasting.members import BASELINES, UNFITTED_WEIGHTS
 from forecasting.score import pinball
 from forecasting.settings import Mode
 from gridcore.forecast import QUANTILES
@@ -41,7 +41,10 @@ MAX_SHIFT = 0.5
 """Largest calibration shift, share of the 80 % width."""
 
 KNOWN_SHARE = 0.9
-"""Share of a block's values that a member must know to take part in it."""
+"""Share of a block's values that a member must know to take part in it, of the targets that it ever speaks of."""
+
+MOST_NAMES = 3
+"""Targets that a note names before it counts the rest."""
 
 P10, MEDIAN, P90 = QUANTILES.index(0.1), QUANTILES.index(0.5), QUANTILES.index(0.9)
 
@@ -74,7 +77,8 @@ def fit_blend(members: Mapping[str, Floats], truth: Floats, frame: Frame) -> tup
     """Weights and calibration of each lead block.
 
     A member that does not know a value (the official series beyond its last day) is left out of blocks where it knows
-    less than nine values of ten. A block without rows takes its neighbour's.
+    less than nine values of ten. Targets that it never knows do not count: an official series that one farm lacks
+    still serves the others. A block without rows takes its neighbour's.
 
     Args:
         members: Quantile forecasts of a stretch that none was fitted on, (issue times, targets, steps, quantiles).
@@ -86,7 +90,9 @@ def fit_blend(members: Mapping[str, Floats], truth: Floats, frame: Frame) -> tup
     fitted: list[BlockBlend | None] = []
     for index in range(len(BLOCKS[frame.question.mode])):
         chosen = usable & (block == index)
-        fitted.append(_fit_block({name: value[chosen] for name, value in members.items()}, truth[chosen]))
+        share = _known_shares(members, chosen, frame)
+        taking = {name: value[chosen] for name, value in members.items() if share[name] >= KNOWN_SHARE}
+        fitted.append(_fit_block(taking, truth[chosen]))
     default = unfitted(frame.question.mode)
     known = [index for index, item in enumerate(fitted) if item is not None]
     result = []
@@ -94,8 +100,7 @@ def fit_blend(members: Mapping[str, Floats], truth: Floats, frame: Frame) -> tup
         nearest = min(known, key=lambda other: (abs(other - index), other), default=None)
         taken = item or (default[index] if nearest is None else fitted[nearest]) or default[index]
         if item is None:
-            in_block = frame.question.block == index
-            taken = _among(taken, {name: _known_share(value, in_block) for name, value in members.items()})
+            taken = _among(taken, _known_shares(members, (block == index) & ~frame.is_down, frame))
         result.append(taken)
     return tuple(result)
 
@@ -121,10 +126,46 @@ def combine(members: Mapping[str, Floats], blends: Sequence[BlockBlend], frame: 
     return calibrated(blended, shift)
 
 
-def _known_share(member: Floats, in_block: npt.NDArray[np.bool_]) -> float:
-    """Share of a block's values that a member knows; 1 where the block was not asked for."""
-    values = member[..., MEDIAN].transpose(1, 0, 2)[:, in_block]
-    return float(np.isfinite(values).mean()) if values.size else 1.0
+def left_out(members: Mapping[str, Floats], truth: Floats, frame: Frame, targets: Sequence[str]) -> tuple[str, ...]:
+    """Where baselines do not take part and why, in words; what a member never says of a whole block is none of it.
+
+    Args:
+        members: As in `fit_blend`.
+        truth: As in `fit_blend`.
+        frame: As in `fit_blend`.
+        targets: Target names, in the frame's order.
+    """
+    notes = []
+    usable = np.isfinite(truth) & ~frame.is_down
+    block = np.broadcast_to(frame.question.block[:, None, :], truth.shape)
+    shares = [_known_shares(members, usable & (block == n), frame) for n in range(len(BLOCKS[frame.question.mode]))]
+    for name in BASELINES:
+        lacking = [target for target, knows in zip(targets, _who_knows(members[name], frame), strict=True) if not knows]
+        if lacking:
+            more = f" and {len(lacking) - MOST_NAMES} more" if len(lacking) > MOST_NAMES else ""
+            notes.append(f"{name} left out for {', '.join(lacking[:MOST_NAMES])}{more}: never known")
+        for words, share in zip(BLOCKS[frame.question.mode], shares, strict=True):
+            if 0 < share[name] < KNOWN_SHARE:
+                known, wanted = f"{share[name]:.0%}", f"{KNOWN_SHARE:.0%}"
+                notes.append(f"{name} left out of {words}: {known} of its values known, wanted {wanted}")
+    return tuple(notes)
+
+
+def _who_knows(member: Floats, frame: Frame) -> npt.NDArray[np.bool_]:
+    """Targets of which a member ever says something by day (at night all know zero), shape (targets,)."""
+    return np.asarray((np.isfinite(member[..., MEDIAN]) & ~frame.is_down).any(axis=(0, 2)))
+
+
+def _known_shares(members: Mapping[str, Floats], chosen: npt.NDArray[np.bool_], frame: Frame) -> dict[str, float]:
+    """Share of the chosen values that each member knows, of the targets that it ever knows.
+
+    0 where it knows none of their targets; 1 where nothing is chosen.
+    """
+    shares = {}
+    for name, value in members.items():
+        asked = chosen & _who_knows(value, frame)[None, :, None]
+        shares[name] = float(np.isfinite(value[asked, MEDIAN]).mean()) if asked.any() else float(not chosen.any())
+    return shares
 
 
 def _among(blend: BlockBlend, known_share: Mapping[str, float]) -> BlockBlend:
@@ -145,15 +186,15 @@ def calibrated(forecast: Floats, shift: Floats) -> Floats:
 
 
 def _fit_block(members: Mapping[str, Floats], truth: Floats) -> BlockBlend | None:
-    names = [
-        name for name, value in members.items() if len(truth) and np.isfinite(value[:, MEDIAN]).mean() >= KNOWN_SHARE
-    ]
-    if not names:
+    """Weights and calibration on the rows that all members know; None where there is no row."""
+    known = {name: np.isfinite(value[:, MEDIAN]) for name, value in members.items() if len(truth)}
+    while known and not np.all(list(known.values()), axis=0).any():
+        # Members of different targets share no row: who knows the fewest can't be weighed against the others.
+        del known[min(known, key=lambda name: int(known[name].sum()))]
+    if not known:
         return None
-    complete = np.all([np.isfinite(members[name][:, MEDIAN]) for name in names], axis=0)
-    rows = np.flatnonzero(complete)
-    if not len(rows):
-        return None
+    names = list(known)
+    rows = np.flatnonzero(np.all(list(known.values()), axis=0))
     stack = np.stack([members[name][rows] for name in names])
     actual = truth[rows]
     some = np.unique(np.linspace(0, len(rows) - 1, MAX_ROWS).astype(np.int64))

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from forecasting.blend import BlockBlend, fit_blend, unfitted
+from forecasting.blend import BlockBlend, fit_blend, left_out, unfitted
 from forecasting.boosting import anchor, fit_boosters, growth, lead_power
 from forecasting.features import Frame, Question, build_frame
 from forecasting.history import History, read_history
@@ -198,14 +198,17 @@ class _KindFitter:
         early = self._members_until(self._stretch.cut)
         measured = self._validate(early)
         blends = early.blends
+        notes: tuple[str, ...] = ()
         if measured is not None:
             question, frame, truth = measured
             members = member_quantiles(early, frame, self._group.names, self._curves)
             blends = fit_blend(members, truth, frame)
+            notes = left_out(members, truth, frame, self._group.names)
             seen = self._measured(question, frame, truth, members, blends)
         else:
             seen = []
-        return replace(self._members_until(self._stretch.end), blends=blends), seen
+        model = self._members_until(self._stretch.end)
+        return replace(model, blends=blends, notes=(*model.notes, *notes)), seen
 
     def _members_until(self, end: datetime) -> KindModel:
         """Boosters, baselines' errors and Prophets from the history before `end`."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
-from forecasting.blend import GRID, BlockBlend, _best_weights, calibrated, combine, fit_blend, unfitted
+from forecasting.blend import GRID, BlockBlend, _best_weights, calibrated, combine, fit_blend, left_out, unfitted
 from forecasting.features import NAMES, Frame, Question
 from forecasting.score import coverage, pinball
 from forecasting.settings import Mode
@@ -89,6 +89,58 @@ def test_a_member_unknown_in_a_block_is_left_out_there_and_where_it_lacks_the_ot
 
 def unfitted_shift(blends: tuple[BlockBlend, ...]) -> tuple[BlockBlend, ...]:
     return tuple(BlockBlend(b.weights, b.pinball, (0.0,) * LEVELS, b.rows) for b in blends)
+
+
+def two_targets() -> tuple[dict[str, Floats], Floats, Frame]:
+    """Two farms; of the second there is no official series (a name misspelt), by night both know zero."""
+    mean, truth, asked = sample()
+    both = replace(
+        asked, **{name: np.repeat(getattr(asked, name), 2, axis=1) for name in ("sun", "is_down", "persistence")}
+    )
+    both.is_down[::4] = True
+    members = {name: normal_quantiles(np.repeat(mean, 2, axis=1), 1.0) for name in ("official", "persistence")}
+    members["persistence"] += 1.0
+    members["official"][:, 1] = np.nan
+    for value in members.values():
+        value[both.is_down] = 0.0
+    return members, np.repeat(truth, 2, axis=1), both
+
+
+def test_a_member_that_one_target_lacks_serves_the_others_and_a_note_says_so() -> None:
+    members, truth, asked = two_targets()
+    blends = fit_blend(members, truth, asked)
+    assert all(block.weights["official"] > 0.5 for block in blends)
+    assert left_out(members, truth, asked, ("good", "misspelt")) == ("official left out for misspelt: never known",)
+    awake = ~asked.is_down
+    result = combine(members, unfitted_shift(blends), asked)
+    np.testing.assert_allclose(result[:, 1][awake[:, 1]], members["persistence"][:, 1][awake[:, 1]])
+
+
+def test_a_copied_blend_too_keeps_a_member_that_one_target_lacks() -> None:
+    members, truth, asked = two_targets()
+    truth[:, :, 2:] = np.nan
+    first, second = fit_blend(members, truth, asked)
+    assert dict(second.weights) == dict(first.weights)
+    assert first.weights["official"] > 0.5
+
+
+def test_a_member_known_too_rarely_is_left_out_of_the_block_and_a_note_says_so() -> None:
+    mean, truth, asked = sample()
+    members = {name: normal_quantiles(mean, 1.0) for name in ("official", "persistence")}
+    members["official"][:120, :, 2:] = np.nan
+    assert set(fit_blend(members, truth, asked)[1].weights) == {"persistence"}
+    words = "official left out of 60-240 min: 80% of its values known, wanted 90%"
+    assert left_out(members, truth, asked, ("farm",)) == (words,)
+    members["official"][:, :, 2:] = np.nan
+    assert left_out(members, truth, asked, ("farm",)) == ()
+
+
+def test_members_of_different_targets_leave_the_ones_that_are_known_together() -> None:
+    members, truth, asked = two_targets()
+    other = members["official"][:, ::-1].copy()
+    other[:5] = np.nan
+    weights = fit_blend(members | {"other": other}, truth, asked)[0].weights
+    assert set(weights) == {"official", "persistence"}
 
 
 def test_a_block_without_rows_takes_its_neighbours_weights() -> None:

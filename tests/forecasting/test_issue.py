@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting.issue import Forecaster
+from forecasting.kind_model import decode
 from gridcore.forecast import QUANTILES
 from gridcore.target import limit_channel
 from gridcore.timeline import to_numpy
@@ -141,6 +142,19 @@ def test_a_missing_official_series_is_named_and_the_rest_still_forecasts() -> No
     assert "no official forecast" in vintage.fallback_reason[vintage.target_index["wind_1"]]
     assert vintage.fallback_reason[vintage.target_index["wind_0"]] == ""
     assert vintage.level("wind_1", 0.5).max() > 0
+
+
+def test_one_farm_without_an_official_series_leaves_it_to_the_others_and_says_so() -> None:
+    history = world().history
+    misspelt = {{"wind_1": "Wind_1"}.get(name, name): rows for name, rows in history.official.items()}
+    history = replace(history, official=misspelt)
+    forecaster = Forecaster(network(), WIND[:2], (), SMALL)
+    models = {model.name: model for model in forecaster.fit(history.known_at(FIT_AT))}
+    for model in (decode(models["wind/intraday"]), decode(models["wind/day_ahead"])):
+        assert "official" in model.blends[0].weights
+        assert "official left out for wind_1: never known" in model.notes
+    vintage = forecaster.issue_many(history.known_at(NOON), [NOON], "intraday", models=tuple(models.values()))[0]
+    assert vintage.fallback_reason == ("", "no official forecast for 16 periods")
 
 
 def curtailed(history: FakeHistory, target: str, since: datetime, until: datetime, limit_mw: float) -> FakeHistory:
