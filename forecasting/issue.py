@@ -6,7 +6,7 @@ A vintage depends on `known` alone: on the readings, official series and models 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -20,6 +20,7 @@ from forecasting.kind_model import KindModel, decode, model_name
 from forecasting.members import BASELINES, error_quantiles, points_of
 from forecasting.predict import baseline_alone, blended, load_scale, member_quantiles, needed_members
 from forecasting.prophet_curves import ProphetCurves
+from forecasting.registry import Registry, fits_between
 from forecasting.sampling import training_question
 from forecasting.settings import SLOT, ForecastSettings, Mode
 from forecasting.solar import SolarGeometry
@@ -100,21 +101,41 @@ class Forecaster:
             issue_times: When the forecasts are made.
             mode: `intraday` or `day_ahead`.
             member: `blend` or a baseline.
-            models: Models to use; None takes the registry's, and of these only what was fitted by the first issue time.
+            models: Fits to choose from (see `fits`); an issue time takes the newest fitted by then. None takes the
+                newest fits of the cut: an issue time before them gets the baselines alone.
         """
         mode = Mode(mode)
-        registry = _Registry(known, min(issue_times), models)
+        registry = Registry(known, models)
         found: dict[datetime, Vintage] = {}
-        for question in ask(list(issue_times), mode, self._zone):
-            found |= self._answer(registry, question, member)
+        for of_fit in registry.by_fit(self._model_names(mode), issue_times):
+            for question in ask(of_fit, mode, self._zone):
+                found |= self._answer(registry, min(of_fit), question, member)
         return [found[issue] for issue in issue_times]
 
-    def _answer(self, registry: _Registry, question: Question, member: str) -> dict[datetime, Vintage]:
+    def fits(
+        self, known_at: Callable[[datetime], Known], issue_times: Sequence[datetime], mode: Mode | str
+    ) -> tuple[RegisteredModel, ...]:
+        """The registered fits that served some issue times, for `issue_many` over a stretch with refits in it.
+
+        Args:
+            known_at: The door to history.
+            issue_times: When the forecasts were made.
+            mode: `intraday` or `day_ahead`.
+        """
+        return fits_between(known_at, self._model_names(Mode(mode)), min(issue_times), max(issue_times))
+
+    def _model_names(self, mode: Mode) -> tuple[str, ...]:
+        return (*(model_name(group.kind, mode) for group in self.groups), sums_name(mode))
+
+    def _answer(
+        self, registry: Registry, first_issue: datetime, question: Question, member: str
+    ) -> dict[datetime, Vintage]:
+        """Vintages of issue times that the same fits serve, the first of them `first_issue`."""
         mode = question.mode
-        parts = [self._answer_kind(registry, group, question, member) for group in self.groups]
+        parts = [self._answer_kind(registry, first_issue, group, question, member) for group in self.groups]
         power = np.concatenate([part[0] for part in parts], axis=1)
         model_ids = [part[1] for part, group in zip(parts, self.groups, strict=True) for _ in group.names]
-        registered = registry.find(sums_name(mode))
+        registered = registry.find(sums_name(mode), first_issue)
         sums_model = None if registered is None else self._decoded_sums(registered)
         totals, ids = [], []
         for total in self._sums:
@@ -135,16 +156,16 @@ class Forecaster:
         return result
 
     def _answer_kind(
-        self, registry: _Registry, group: KindGroup, question: Question, member: str
+        self, registry: Registry, first_issue: datetime, group: KindGroup, question: Question, member: str
     ) -> tuple[Floats, str, list[list[str]]]:
         """One kind's quantiles [MW], its model id, and the reasons by issue time and target."""
         known = registry.known
         first, last = from_numpy(question.issue.min()), question.valid.max()
         single = len(question.issue) == 1 and known.instant <= first
         history = read_history(known, group.targets, *history_span(first, last, question.mode), all_issues=not single)
-        registered = registry.find(model_name(group.kind, question.mode))
+        registered = registry.find(model_name(group.kind, question.mode), first_issue)
         model = (
-            self._unfitted(known, group, question.mode, registry.as_of)
+            self._unfitted(known, group, question.mode, min(known.instant, first_issue))
             if registered is None
             else self._decoded(registered)
         )
@@ -189,21 +210,6 @@ class Forecaster:
             errors = {name: error_quantiles(point, truth, frame) for name, point in points_of(frame).items()}
         model_id = f"{group.kind.value}-{mode.value}-unfitted"
         return KindModel(group.kind, mode, model_id, (), (), errors, {}, unfitted(mode), sizes, 0.0)
-
-
-class _Registry:
-    """Where an answer finds its models: those handed in, else what was fitted by the first issue time."""
-
-    def __init__(self, known: Known, first_issue: datetime, models: Sequence[RegisteredModel] | None) -> None:
-        self.known, self.as_of = known, min(known.instant, first_issue)
-        self._given = None if models is None else {model.name: model for model in models}
-
-    def find(self, name: str) -> RegisteredModel | None:
-        """The model of a name; None where there is none."""
-        if self._given is not None:
-            return self._given.get(name)
-        found = self.known.model(name)
-        return found if found is not None and found.fitted_as_of <= self.as_of else None
 
 
 def _group(kind: Kind, targets: Iterable[Target]) -> KindGroup:
