@@ -15,6 +15,9 @@ from pipeline.export import file_sha256
 from tests.replay.small import END_OF_DAY, START_OF_DAY, open_small
 
 XIAONA = [sys.executable, "-m", "pipeline.cli"]
+WARM_UP_TICKS = 96
+"""Ticks of the unscored day, whose flows the log of a scored row begins with."""
+
 DECIDED = ("forecasts", "plans", "setpoints")
 
 
@@ -41,21 +44,22 @@ def test_a_live_run_of_the_recording_killed_on_the_way_decides_the_same_bytes(re
         'recording = "rec"\nstart = 2025-03-30\ndays = 1\nspeed = 1e6\nexport = "live-out"\nwork = "work"\n'
     )
     command = [*XIAONA, "run", "--config", "live.toml"]
-    first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    wait_for_ticks(first, tmp_path / "work", 30)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert second.returncode == 0, second.stderr
-    assert json.loads(second.stdout)["decisions_sha256"] == summary["decisions_sha256"]
+    for phase, count in (("base", 30), ("rows/ours", WARM_UP_TICKS + 15)):
+        killed = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        wait_for_ticks(killed, tmp_path / "work", phase, count)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    last = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert last.returncode == 0, last.stderr
+    assert json.loads(last.stdout)["decisions_sha256"] == summary["decisions_sha256"]
     for name in DECIDED:
         files = [directory / "decisions" / "ours" / f"{name}.parquet" for directory in (out, tmp_path / "live-out")]
         assert file_sha256(files[0]) == file_sha256(files[1])
 
 
-def wait_for_ticks(process: subprocess.Popen[bytes], work: Path, count: int) -> None:
+def wait_for_ticks(process: subprocess.Popen[bytes], work: Path, phase: str, count: int) -> None:
     """Return once the plant has answered so many ticks; the process must be alive until then."""
-    while len(list(work.glob("*/base/realised/asset-*.arrow"))) < count:
+    while len(list(work.glob(f"*/{phase}/realised/asset-*.arrow"))) < count:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=0.2)
 
