@@ -54,8 +54,12 @@ class RowForecaster:
             return ()
 
     def is_fitted(self, known: Known) -> bool:
-        """There is a model, or not yet the history for one."""
-        if any(known.model(model_name(kind, mode)) is not None for kind in self._kinds for mode in Mode):
+        """There is a model, or not yet the history for one.
+
+        Models of this very instant do not count: a run that broke off among them has only some, and fits them all anew.
+        """
+        models = (known.model(model_name(kind, mode)) for kind in self._kinds for mode in Mode)
+        if any(model is not None and model.fitted_as_of < known.instant for model in models):
             return True
         first = known.first_valid_time()
         return first is None or known.instant - first < timedelta(days=self._settings.min_history_days)
