@@ -20,6 +20,7 @@ from gridcore.asset import COMMITTED, CURTAILABLE, Family, Technology
 from gridcore.network import Network
 from gridcore.plan import Layer, Plan, PlanStatus, plan_from_table
 from gridcore.timeline import PERIOD
+from pipeline.commitment import FAILED
 from pipeline.findings import Findings, Violation
 from pipeline.validate_told import Told
 
@@ -53,6 +54,9 @@ def check_plans(table: pa.Table, network: Network, told: Told, row: str, finding
     """
     before: Plan | None = None
     for plan in plans_of(table):
+        if plan.purpose.startswith(FAILED):
+            # A commitment that was refused, and never followed: another one stayed in force.
+            continue
         periods = len(plan.valid_time)
         findings.looked(row, "plan limits", plan.power_mw.size)
         if plan.status is PlanStatus.HELD:

@@ -161,3 +161,9 @@ def test_two_vintages_of_one_issue_time_are_told_apart(crossing: bool) -> None:
     findings = Findings()
     check_forecasts(pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA), "ours", findings)
     assert [one.what for one in findings.violations] == (["quantiles never cross"] if crossing else [])
+
+
+def test_a_refused_commitment_was_never_followed_and_is_not_judged() -> None:
+    refused = replace(two_periods(gas=61.0), layer=Layer.SCUC, status=PlanStatus.HELD, reason="breaks p_max")
+    assert _found(replace(refused, purpose="failedahead")).violations == []
+    assert "plan: p_max" in _found(refused).counts["ours"]
