@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,9 @@ INTRADAY_HORIZON = timedelta(hours=4)
 """Longest lead time of an intraday vintage; what reaches further is day-ahead."""
 
 
-def accuracy_of(phase: Phase, known: Known) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def accuracy_of(
+    phase: Phase, known_at: Callable[[datetime], Known]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Scores by kind and lead block of the forecasts that the row acted on, and the members of its models.
 
     Under 30 days of issue times every score is None, with its n. A period in which a limit held a farm down is not
@@ -35,20 +37,29 @@ def accuracy_of(phase: Phase, known: Known) -> tuple[list[dict[str, Any]], list[
 
     Args:
         phase: The finished phase.
-        known: Its store at the end.
+        known_at: Its store's door to history.
     """
+    known = known_at(phase.end)
     targets = basic_targets(phase.network)
     kinds = tuple(dict.fromkeys(target.kind for target in targets))
     models = [known.model(model_name(kind, mode)) for kind in kinds for mode in Mode]
     members = [row for model in models if model is not None for row in describe(model)]
-    return [row.as_dict() for row in stored_scores(known, phase.network, targets, phase.start)], members
+    scores = stored_scores(known, known_at, phase.network, targets, phase.start)
+    return [row.as_dict() for row in scores], members
 
 
-def stored_scores(known: Known, network: Network, targets: Sequence[Target], start: datetime) -> tuple[Accuracy, ...]:
+def stored_scores(
+    known: Known,
+    known_at: Callable[[datetime], Known],
+    network: Network,
+    targets: Sequence[Target],
+    start: datetime,
+) -> tuple[Accuracy, ...]:
     """Scores of the vintages that a store holds, by the same scorer as the open-loop back-test's.
 
     Args:
         known: The store at the end.
+        known_at: The store's door to history: baselines take the fit that each issue time had.
         network: The grid, for its zone.
         targets: Basic targets.
         start: Start of the first period that was forecast.
@@ -62,7 +73,8 @@ def stored_scores(known: Known, network: Network, targets: Sequence[Target], sta
         # Without the days for a score, nothing needs to be compared.
         if len({local_day(vintage.issue_time, network.zone) for vintage in ours}) >= MIN_DAYS:
             instants = [vintage.issue_time for vintage in ours]
-            whose |= {name: forecaster.issue_many(known, instants, mode, name) for name in BASELINES}
+            fits = forecaster.fits(known_at, instants, mode)
+            whose |= {name: forecaster.issue_many(known, instants, mode, name, fits) for name in BASELINES}
         scorer.add(mode, whose)
     return scorer.rows()
 

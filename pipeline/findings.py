@@ -84,6 +84,16 @@ class Findings:
         of_row = self.checked_in.setdefault(where, {})
         of_row[what] = of_row.get(what, 0) + count
 
+    def take(self, other: Findings) -> None:
+        """Take up what was found in other rows."""
+        self.violations += other.violations
+        self.max_bus_imbalance_mw |= other.max_bus_imbalance_mw
+        for where, of_row in other.counts.items():
+            self.counts.setdefault(where, {}).update(of_row)
+        for where, of_row in other.checked_in.items():
+            for what, count in of_row.items():
+                self.looked(where, what, count)
+
     def demand_looked(self, where: str, laws: Iterable[str]) -> None:
         """Add a violation for each law that saw nothing in a row."""
         for law in laws:

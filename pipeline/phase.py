@@ -72,6 +72,9 @@ class Phase:
     truth: pa.Table
     """`READING_SCHEMA` from a day before `origin` on: what the plant answers with."""
 
+    outages: pa.Table
+    """`OUTAGE_SCHEMA`, also of those reported before `origin`: what the plant meets."""
+
     origin: datetime
     """Start of the plant's first period."""
 
@@ -176,7 +179,7 @@ def wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) -> 
     feeds = [RecordingFeed(world.readings, world.official, world.outages, source=RECORDING)]
     if history is not None:
         feeds.insert(0, RecordingFeed(history.readings, history.official, history.outages, source=HISTORY))
-    truth = Truth(phase.network, phase.truth, world.outages, phase.reading_period)
+    truth = Truth(phase.network, phase.truth, phase.outages, phase.reading_period)
     plant = Plant(phase.network, truth, phase.origin)
     feed = ClosedLoopFeed(
         phase.network, feeds, plant, log_of(phase.directory), phase.origin, period=phase.reading_period

@@ -169,6 +169,7 @@ def warm_up_phase(
         network=as_it_arrives(source.network, truth, origin - PERIOD, source.reading_period),
         world=world,
         truth=truth,
+        outages=whole.outages,
         origin=origin,
         start=origin,
         end=start,
@@ -296,7 +297,7 @@ def write_summary(summary: dict[str, Any], out: Path) -> None:
 
 def add_violations(summary: dict[str, Any], out: Path) -> None:
     """Check the export as anyone outside would, and put the counts into the rows."""
-    findings = validate_export(out)
+    findings = validate_export(out, processes=os.cpu_count() or 1)
     for row in summary["rows"]:
         row["violations"] = findings.violations_of(row["name"])
         row["max_bus_imbalance_mw"] = findings.max_bus_imbalance_mw[row["name"]]

@@ -57,7 +57,7 @@ def export_row(phase: Phase, out: Path) -> RowFigures:
         decisions = write_decisions(known, phase.start - PERIOD, out / "decisions" / phase.row)
         realised = write_realised(phase, out)
         figures = row_figures(phase, known, realised, warm_up_assets(phase))
-        accuracy, models = accuracy_of(phase, known)
+        accuracy, models = accuracy_of(phase, store.known_at)
     finally:
         store.close()
     row = {"name": phase.row, **figures, "accuracy": accuracy, "decisions_sha256": decisions}

@@ -6,7 +6,10 @@ Everything is read from Parquet and the grid's directory alone, as someone outsi
 from __future__ import annotations
 
 import json
+import multiprocessing
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +52,12 @@ LAWS = (
 """Laws that must have seen something in every row."""
 
 
-def validate_export(out: Path) -> Findings:
+def validate_export(out: Path, processes: int = 1) -> Findings:
     """Check an export from its files alone.
 
     Args:
         out: Directory with manifest.json, grid/, decisions/ROW/ and realised/ROW/.
+        processes: Rows checked side by side.
 
     Raises:
         BadInputError: A file or a column is missing.
@@ -65,22 +69,33 @@ def validate_export(out: Path) -> Findings:
     if not rows:
         raise BadInputError("an export without rows", file=out / "realised", wanted="realised/ROW/")
     _check_decisions_hash(out, manifest, rows, findings)
+    if min(processes, len(rows)) > 1:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(processes, len(rows)), mp_context=context) as pool:
+            found = list(pool.map(partial(_check_row, out), rows))
+    else:
+        found = [_check_row(out, row) for row in rows]
+    for of_row in found:
+        findings.take(of_row)
+    return findings
+
+
+def _check_row(out: Path, row: str) -> Findings:
+    """All laws on one row."""
+    findings = Findings()
+    findings.counts.setdefault(row, {})
     network = read_grid_directory(out / "grid").network
     outages = _read(out / "grid" / OUTAGES, OUTAGE_SCHEMA)
     official = _read(out / "grid" / RESERVES, OFFICIAL_SCHEMA)
-    for row in rows:
-        findings.counts.setdefault(row, {})
-        tables = {name: _read(out / "realised" / row / f"{name}.parquet", schema) for name, schema in REALISED.items()}
-        decided = {
-            name: _read(out / "decisions" / row / f"{name}.parquet", schema) for name, schema in DECISIONS.items()
-        }
-        check_realised(network, tables, outages, row, findings)
-        told = Told(network, decided["forecasts"], outages, official)
-        check_decisions(network, decided, told, row, findings)
-        check_first_periods(network, decided, tables["asset"], outages, row, findings)
-        findings.demand_looked(row, LAWS)
-        findings.demand_looked(row, ["plan reserve"] if network.reserves else [])
-        findings.demand_looked(row, ["first period"] if is_timely(network) else [])
+    tables = {name: _read(out / "realised" / row / f"{name}.parquet", schema) for name, schema in REALISED.items()}
+    decided = {name: _read(out / "decisions" / row / f"{name}.parquet", schema) for name, schema in DECISIONS.items()}
+    check_realised(network, tables, outages, row, findings)
+    told = Told(network, decided["forecasts"], outages, official)
+    check_decisions(network, decided, told, row, findings)
+    check_first_periods(network, decided, tables["asset"], outages, row, findings)
+    findings.demand_looked(row, LAWS)
+    findings.demand_looked(row, ["plan reserve"] if network.reserves else [])
+    findings.demand_looked(row, ["first period"] if is_timely(network) else [])
     return findings
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from rich.markup import escape
@@ -20,7 +21,7 @@ def run_validate(out: Path, as_json: bool) -> int:
     """Check an export and print what was found; 0, or 3 where something is violated."""
     if not (out / "manifest.json").is_file():
         raise BadInputError("no replay's export", file=out, wanted="a directory with manifest.json")
-    findings = validate_export(out)
+    findings = validate_export(out, processes=os.cpu_count() or 1)
     if as_json:
         console.print_json(findings.as_dict())
     else:

@@ -19,10 +19,10 @@ W1 = "W1/power"
 PERIOD = timedelta(minutes=5)
 
 
-def stamped(valid: int, value: float, available: int, revision: int = 0, *, frozen: bool = False) -> dict[str, Any]:
+def stamped(valid: int, value: float, available: int, revision: int = 0, *, spoilt: bool = False) -> dict[str, Any]:
     """A reading flagged as at its arrival: FUTURE where its period had not ended."""
     is_ahead = minutes(valid) + PERIOD > minutes(available)
-    quality = (Quality.FUTURE if is_ahead else Quality.GOOD) | (Quality.FROZEN if frozen else Quality.GOOD)
+    quality = (Quality.FUTURE if is_ahead else Quality.GOOD) | (Quality.OUT_OF_RANGE if spoilt else Quality.GOOD)
     return reading(W1, valid, value, available, revision, int(quality))
 
 
@@ -61,7 +61,7 @@ def test_a_higher_revision_stands_even_where_it_may_not_be_used(new_store: NewSt
 
 sent = st.builds(
     stamped, st.sampled_from([0, 5, 10]), st.sampled_from([0.0, 1.0, 2.0]), st.integers(0, 19), st.integers(0, 1),
-    frozen=st.booleans(),
+    spoilt=st.booleans(),
 )  # fmt: skip
 
 

@@ -165,6 +165,7 @@ def test_within_the_day_quick_units_start_against_a_shortage_and_slow_ones_stay(
         in_force, is_on=np.broadcast_to(np.array([[True], [False], [True]]), in_force.is_on.shape).copy()
     )
     plan = recommit(network, expected, begin, in_force, replace(EXACT, quick_start_h=1.5))
+    assert plan is not None
     assert plan.is_on[1].all()
     assert plan.slacks == ()
     assert recommit(network, expected, begin, in_force, replace(EXACT, quick_start_h=0.5)) is None

@@ -41,7 +41,8 @@ def imbalances(network: Network, expected: Outlook, plan: Plan, period: int) -> 
         if slack.kind in {"shed", "over_generation"} and slack.valid_time == plan.valid_time[period]:
             net[network.bus_index[slack.place]] += slack.size_mw if slack.kind == "shed" else -slack.size_mw
     island = islands(network, expected.branch_out[:lines, period])
-    return np.bincount(island, weights=net)
+    sums: npt.NDArray[np.float64] = np.bincount(island, weights=net).astype(np.float64)
+    return sums
 
 
 def test_islands_are_numbered_by_their_first_buses() -> None:

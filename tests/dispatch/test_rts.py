@@ -103,6 +103,7 @@ def test_quick_units_are_committed_anew_within_the_limits(morning):
     gusty = expected.first(16)
     gusty.load_mw[:] *= 1.1
     plan = recommit(source.network, gusty, started, commitment, DispatchSettings())
+    assert plan is not None
     assert validate_plan(source.network, plan, started, gusty) == []
     slow = [row for row, a in enumerate(source.network.assets) if a.commitment and a.commitment.min_up_h > 2.5]
     assert np.array_equal(plan.is_on[slow], commitment.is_on[slow, :16])

@@ -62,7 +62,8 @@ def closed_loop(history: FakeHistory) -> tuple[Accuracy, ...]:
     asked = {Mode.INTRADAY: hours, Mode.DAY_AHEAD: gates(FIRST, ends, ZONE, SMALL.gate_hour)}
     known: Known = history.known_at(ends)
     issued = [v for mode, at in asked.items() for v in forecaster.issue_many(known, at, mode, models=models)]
-    return stored_scores(Stored(with_models(history, models), ENDS, tuple(issued)), network(), TARGETS, FIRST)
+    fitted = with_models(history, models)
+    return stored_scores(Stored(fitted, ENDS, tuple(issued)), fitted.known_at, network(), TARGETS, FIRST)
 
 
 @pytest.fixture
@@ -91,4 +92,4 @@ def test_too_few_days_give_their_n_and_no_score() -> None:
 
 
 def test_a_row_that_issued_nothing_has_no_rows() -> None:
-    assert stored_scores(Stored(world().history, ENDS), network(), TARGETS, FIRST) == ()
+    assert stored_scores(Stored(world().history, ENDS), world().history.known_at, network(), TARGETS, FIRST) == ()

@@ -50,6 +50,7 @@ def phase_of(recorded: Recorded, start: datetime, end: datetime, directory: Path
         network=source.network,
         world=world,
         truth=recorded.readings,
+        outages=recorded.outages,
         origin=start,
         start=start,
         end=end,

@@ -46,7 +46,7 @@ def run(source: RecordingSource, directory: Path) -> Counts:
     assert truth is not None
     history, world = split_at(recorded, START_OF_DAY - PERIOD)
     phase = Phase(
-        "ours", source.network, world, truth, START_OF_DAY, START_OF_DAY, END, directory, 0,
+        "ours", source.network, world, truth, recorded.outages, START_OF_DAY, START_OF_DAY, END, directory, 0,
         reading_period=source.reading_period,
     )  # fmt: skip
     store = EmbeddedStore(store_path(directory))
