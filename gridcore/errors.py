@@ -71,6 +71,12 @@ class NoSpaceError(GridError):
     exit_code = 5
 
 
+class ProcessKilledError(GridError):
+    """The system ended a worker process, for want of memory as a rule: exit code 130, the same command resumes."""
+
+    exit_code = 130
+
+
 class BrokenInvariantError(GridError):
     """A law of ours does not hold, which is a bug of ours: the run stops at once, exit code 1, with its stack trace."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -27,9 +27,9 @@ class Beyond:
     vintage: Vintage | None = None
 
     @classmethod
-    def known(cls, known: Known) -> Beyond:
-        """Those in the store, after a restart."""
-        table = known.forecasts(known.instant - KEPT)
+    def known(cls, known: Known, since: datetime) -> Beyond:
+        """Those in the store issued from `since` on, after a restart."""
+        table = known.forecasts(max(since, known.instant - KEPT))
         lead = pc.subtract(table.column("valid_time"), table.column("issue_time"))
         table = table.filter(pc.greater(lead, pa.scalar(INTRADAY, pa.duration("us"))))
         beyond = cls()

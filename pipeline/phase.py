@@ -195,7 +195,7 @@ def wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) -> 
             desk.restore(desk_part)
             desk.commitments = Commitments.known(known, phase.start - PERIOD)
             desk.recall_last_plan(known)
-            desk.beyond = Beyond.known(known)
+            desk.beyond = Beyond.known(known, phase.start - PERIOD)
     if done is None or done[0] < phase.start - PERIOD:
         desk.commitments = Commitments([])
     feed.seek(store.offsets())

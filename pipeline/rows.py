@@ -7,12 +7,14 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 from multiprocessing.queues import Queue
 from pathlib import Path
 from queue import Empty
 
+from gridcore.errors import ProcessKilledError
 from pipeline.phase import Phase, PhaseResult, log_of, run_phase, store_path
 from pipeline.row_export import RowFigures, export_row
 from pipeline.scale import without_storage
@@ -69,7 +71,10 @@ def run_rows(
             done, left = wait(left, timeout=0.2, return_when=FIRST_COMPLETED)
             _pass_on(queue, progress)
             for job in done:
-                if (error := job.exception()) is not None:
+                if isinstance(error := job.exception(), BrokenProcessPool):
+                    wanted = "more memory, or fewer rows at a time (XIAONA_PROCESSES=1); the same command resumes"
+                    raise ProcessKilledError("a row's process was killed", wanted=wanted) from error
+                if error is not None:
                     raise error
         _pass_on(queue, progress)
         return [job.result() for job in jobs]

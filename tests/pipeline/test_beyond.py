@@ -50,7 +50,7 @@ def test_a_restart_finds_what_was_carried():
         intraday = vintage(issue, issue + PERIOD, INTRADAY / HOUR, 99.0)
         store.publish(Decision(issue, (intraday, day_ahead), (), SETPOINT_SCHEMA.empty_table(), b"{}"))
         beyond.add(day_ahead)
-    again = Beyond.known(store.known_at(START + 9 * HOUR))
+    again = Beyond.known(store.known_at(START + 9 * HOUR), START)
     assert again.vintage is not None
     assert beyond.vintage is not None
     wanted = periods_between(START + 13 * HOUR, START + 43 * HOUR)
