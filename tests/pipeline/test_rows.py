@@ -18,5 +18,5 @@ def killed(*_: object) -> None:
 def test_a_killed_row_is_told_in_words(tmp_path, monkeypatch):
     monkeypatch.setattr(rows, "_run_row", killed)
     with pytest.raises(ProcessKilledError, match="row's process was killed"):
-    rows.run_rows([None], tmp_path, 1, lambda row: None)  # type: ignore[list-item]
+        rows.run_rows([None], tmp_path, 1, lambda row: None)  # type: ignore[list-item]
     assert ProcessKilledError.exit_code == 130
