@@ -113,7 +113,7 @@ def search(task: Task, relaxed: LazyAnswer, guess: Floats | None = None) -> Foun
         mixed,
         settings,
         guess=guess,
-        gap=settings.gap / 2,
+        gap=settings.gap,
         nodes=settings.mip_nodes,
         deadline_s=settings.deadline_s,
     )

@@ -22,7 +22,7 @@ def test_the_title_counts_all_violations(
     count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "manifest.json").touch()
-    monkeypatch.setattr(validate_command, "validate_export", lambda out: found(count))
+    monkeypatch.setattr(validate_command, "validate_export", lambda out, processes: found(count))
     assert validate_command.run_validate(tmp_path, as_json=False) == (3 if count else 0)
     words = capsys.readouterr().out
     assert (f"{count} violations" in words) is (count > 0)
