@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.report.blocks import Figure
 from pipeline.report.draw import canvas, look, to_svg
@@ -15,6 +16,9 @@ from pipeline.report.wording import cause_label, is_number, number, row_label
 
 NOTHING = 1e-6
 """Length below which a part of a bar is not there: energy of stores that end as they began, to rounding."""
+
+TICKS = 5
+"""Intervals between ticks at most: figures of six digits beside each other need the room."""
 
 
 def comparison_figure(summary: Mapping[str, Any]) -> Figure:
@@ -48,6 +52,7 @@ def _bars(axes: Axes, rows: list[dict[str, Any]], colours: Mapping[str, str], la
         words = number(sum(known) / scale) if known else "none"
         axes.annotate(words, (up[n], n), (4, 0), textcoords="offset points", va="center", fontsize=8.5)
     axes.set_xlim(right=1.14 * max(up.max(initial=0.0), 1e-9))
+    axes.xaxis.set_major_locator(MaxNLocator(TICKS))
     axes.grid(axis="y", visible=False)
     if axes.get_legend_handles_labels()[0]:
         # Below the axis by lines of text, whatever the height of the axes.
