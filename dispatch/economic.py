@@ -63,7 +63,7 @@ class EconomicDispatch:
         start, pairs = start_from(problem, topology, basis)
         solved = solve_lazily(problem, frame, topology, self.settings, pairs, start)
         if not solved.answer.is_optimal:
-            return held_plan(self.network, outlook, commitment, last_safe, solved.answer.reason), b""
+            return held_plan(self.network, outlook, commitment, last_safe, f"no answer ({solved.answer.reason})"), b""
         verdict = Verdict(Layer.SCED, outlook.issue_time, PlanStatus.SOLVED, "", 0.0, _work(problem, solved))
         causes = causes_of(problem, outlook, solved, self.settings)
         plan = plan_of(problem, outlook, solved.answer.values, verdict, causes, frame.relaxed_mw)
@@ -111,7 +111,7 @@ def held_plan(network: Network, outlook: Outlook, commitment: Plan, last_safe: P
         cause=moved(base.cause),
         reserve_mw=moved(base.reserve_mw),
         status=PlanStatus.HELD,
-        reason=f"no answer ({reason}); the last safe plan holds",
+        reason=f"{reason}; the last safe plan holds",
         gap=0.0,
         objective=0.0,
         slacks=kept,

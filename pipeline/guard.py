@@ -1,4 +1,4 @@
-"""The last door before a plan acts: none that breaks a limit or a balance is followed, whatever the optimiser says."""
+"""The last door before a solved plan acts: one that breaks a limit or a balance gives way to the last safe one."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from time import perf_counter
 
 from gridcore.clock import AcceleratedClock, Clock, VirtualClock
+from gridcore.errors import LimitViolatedError
 from gridcore.timeline import PERIOD
 from pipeline import console
 from pipeline.export import write_manifest
@@ -35,7 +36,10 @@ def run_live(settings: LiveSettings) -> dict[str, object]:
     the unscored day before the start pass on a virtual clock.
 
     Returns:
-        The facts printed: start, end, hashes, received readings.
+        The facts of the manifest: start, end, hashes.
+
+    Raises:
+        LimitViolatedError: The export's own check found a violation; everything is written and printed by then.
     """
     began, same = perf_counter(), settings.as_replay()
     source = open_source(same.grid, same.recording, same.scale)
@@ -67,8 +71,16 @@ def run_live(settings: LiveSettings) -> dict[str, object]:
     # One of an earlier run with the same export is no part of this one's manifest.
     (out / SUMMARY).unlink(missing_ok=True)
     write_manifest(out, facts)
-    add_violations(summary, out)
+    add_violations(summary, out, same.processes)
     wall = {"run": perf_counter() - began}
     write_summary(summary | {"wall_seconds": wall["run"], "stage_seconds": stages_of(wall, warm, results)}, out)
-    console.print_json({**facts, "received": result.received, "dead_letters": result.dead_letters, "out": str(out)})
+    told = {"status": summary["status"], "received": result.received, "dead_letters": result.dead_letters}
+    console.print_json({**facts, **told, "out": str(out)})
+    demand_good(summary, Path(out))
     return facts
+
+
+def demand_good(summary: dict[str, Any], out: Path) -> None:
+    """Raise `LimitViolatedError` where the export's own check found a violation."""
+    if summary["status"] == "violated":
+        raise LimitViolatedError("the run broke a limit or a balance", file=out, got=summary["warnings"][-1])

@@ -115,7 +115,7 @@ def replay(settings: ReplaySettings, work: Path, progress: Progress | None = Non
     export_grid_as_used(source, base.network, (start, end), out / "grid")
     summary = summary_of(settings, base.network, (start, end), data_sha256, warm, results)
     write_manifest(out, manifest_of(summary))
-    add_violations(summary, out)
+    add_violations(summary, out, settings.processes)
     stages["check"] = perf_counter() - began - sum(stages.values())
     summary |= {"wall_seconds": perf_counter() - began, "stage_seconds": stages_of(stages, warm, results)}
     return summary, out
@@ -295,9 +295,9 @@ def write_summary(summary: dict[str, Any], out: Path) -> None:
     (out / SUMMARY).write_text(json.dumps(summary, indent=2, allow_nan=False, default=str), encoding="utf-8")
 
 
-def add_violations(summary: dict[str, Any], out: Path) -> None:
-    """Check the export as anyone outside would, and put the counts into the rows."""
-    findings = validate_export(out, processes=os.cpu_count() or 1)
+def add_violations(summary: dict[str, Any], out: Path, processes: int = 0) -> None:
+    """Check the export as anyone outside would, and put the counts into the rows; `processes` as in the settings."""
+    findings = validate_export(out, processes=processes or os.cpu_count() or 1)
     for row in summary["rows"]:
         row["violations"] = findings.violations_of(row["name"])
         row["max_bus_imbalance_mw"] = findings.max_bus_imbalance_mw[row["name"]]

@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 from dispatch.solver import Reason
 from gridcore.asset import RENEWABLE
 from gridcore.network import Network
-from gridcore.plan import PlanStatus
+from gridcore.plan import Layer, PlanStatus
 from gridcore.ports import Known
 from gridcore.timeline import PERIOD, PLANT_PERIOD, TIMESTAMP, to_numpy
 from pipeline.accuracy import accuracy_of
+from pipeline.commitment import FAILED
 from pipeline.cost import realised_cost
 from pipeline.export import write_decisions, write_table
 from pipeline.phase import Phase, log_of, store_path
@@ -130,12 +131,14 @@ def absorption(network: Network, table: pa.Table) -> dict[str, Any]:
 
 
 def plan_counts(known: Known, since: datetime) -> dict[str, int]:
-    """Plans by layer, and how many were held, late or infeasible."""
+    """Plans by layer, and how many were held, late or infeasible; commitments told and not followed are `refused`."""
     plans: dict[str, tuple[str, str]] = {}
     for layer in ("scuc", "sced"):
         table = known.plans(layer, since)
         ids, statuses = table.column("plan_id").to_pylist(), table.column("status").to_pylist()
         plans |= {plan_id: (layer, status) for plan_id, status in zip(ids, statuses, strict=True)}
+    refused = {plan_id for plan_id in plans if plan_id.startswith(f"{Layer.SCUC.value}-{FAILED}")}
+    plans = {plan_id: plan for plan_id, plan in plans.items() if plan_id not in refused}
     count = Counter(layer for layer, _ in plans.values())
     held = [status for _, status in plans.values() if status.startswith(PlanStatus.HELD.value)]
     because = {reason: sum(f"({reason.value}: " in status for status in held) for reason in Reason}
@@ -145,4 +148,5 @@ def plan_counts(known: Known, since: datetime) -> dict[str, int]:
         "held": len(held),
         "late": because[Reason.LATE],
         "infeasible": because[Reason.INFEASIBLE],
+        "refused": len(refused),
     }

@@ -9,6 +9,7 @@ import json
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gridcore.errors import BadInputError
+from gridcore.errors import BadInputError, ProcessKilledError
 from gridcore.forecast import FORECAST_SCHEMA
 from gridcore.network import Network
 from gridcore.plan import PLAN_SCHEMA, SETPOINT_SCHEMA
@@ -61,6 +62,7 @@ def validate_export(out: Path, processes: int = 1) -> Findings:
 
     Raises:
         BadInputError: A file or a column is missing.
+        ProcessKilledError: The system ended the check of a row.
     """
     findings = Findings()
     rows = sorted({path.name for part in ("realised", "decisions") for path in (out / part).glob("*") if path.is_dir()})
@@ -71,8 +73,12 @@ def validate_export(out: Path, processes: int = 1) -> Findings:
     _check_decisions_hash(out, manifest, rows, findings)
     if min(processes, len(rows)) > 1:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(processes, len(rows)), mp_context=context) as pool:
-            found = list(pool.map(partial(_check_row, out), rows))
+        try:
+            with ProcessPoolExecutor(min(processes, len(rows)), mp_context=context) as pool:
+                found = list(pool.map(partial(_check_row, out), rows))
+        except BrokenProcessPool as cause:
+            wanted = "more memory, or fewer rows at a time (XIAONA_PROCESSES=1)"
+            raise ProcessKilledError("the check of a row was killed", file=out, wanted=wanted) from cause
     else:
         found = [_check_row(out, row) for row in rows]
     for of_row in found:

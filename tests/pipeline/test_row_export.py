@@ -14,8 +14,9 @@ import scipy.sparse as sp
 from dispatch.economic import held_plan
 from dispatch.settings import DispatchSettings
 from dispatch.solver import Problem, Reason, reason_of, solve
-from gridcore.plan import PLAN_SCHEMA, Layer, Plan
+from gridcore.plan import Layer, PlanStatus
 from gridcore.timeline import PERIOD
+from pipeline.commitment import FAILED
 from pipeline.row_export import plan_counts
 from tests.builders import START, three_bus
 from tests.dispatch.outlooks import outlook
@@ -58,9 +59,11 @@ def test_held_plans_are_counted_by_their_reason() -> None:
     plans = [first, replace(first, layer=Layer.SCUC)]
     for number, reason in enumerate((late, infeasible, infeasible, "failed: Solve error"), start=1):
         told = replace(outlook(network, {"b": 150.0}, {}), issue_time=first.issue_time + number * PERIOD)
-        plans.append(held_plan(network, told, first, first, reason))
+        plans.append(held_plan(network, told, first, first, f"no answer ({reason})"))
+    refused = {"status": PlanStatus.HELD, "reason": "breaks ramp", "purpose": f"{FAILED}ahead"}
+    plans.append(replace(first, layer=Layer.SCUC, issue_time=first.issue_time + PERIOD, **refused))  # type: ignore[arg-type]
     counts = plan_counts(Known(Plans(plans)), START - timedelta(days=1))  # type: ignore[arg-type]
-    assert counts == {"scuc": 1, "sced": 5, "held": 4, "late": 1, "infeasible": 2}
+    assert counts == {"scuc": 1, "sced": 5, "held": 4, "late": 1, "infeasible": 2, "refused": 1}
 
 
 @pytest.mark.parametrize(
