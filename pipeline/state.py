@@ -17,11 +17,17 @@ from gridcore.target import inflow_channel, power_channel, soc_channel, status_c
 from gridcore.timeline import PERIOD, PLANT_PERIOD, from_numpy, periods_between, to_numpy
 
 MEMORY = timedelta(hours=49)
-"""How far back the on/off history is read: longer than any minimum up or down time of RTS-GMLC (48 h)."""
+"""How far back the on/off history is read at least; further on a grid with a longer minimum up or down time."""
 
+MARGIN = timedelta(hours=1)
+"""How much longer than the longest minimum up or down time the history is: it must tell held from unknown."""
 
 RECENT = timedelta(hours=1)
-"""How old the last reading of an output or of stored energy may be; older ones tell nothing."""
+"""How old the last reading of wind, sun or water may be; older ones tell nothing."""
+
+LATE = timedelta(hours=3)
+"""How old the plant's last own reading may be. It can be told by whole hours, come an hour after them, and the next be
+an hour away; setpoints carry it on since then, which weather has not."""
 
 
 def grid_state(known: Known, network: Network, begins: datetime) -> GridState:
@@ -31,7 +37,7 @@ def grid_state(known: Known, network: Network, begins: datetime) -> GridState:
     its last reading. Where nothing is known (no reading of any status, ever), the state is free.
     """
     committed = [row for row, asset in enumerate(network.assets) if asset.commitment is not None]
-    start = known.instant - MEMORY
+    start = known.instant - _memory(network)
     start = from_numpy(periods_between(start, known.instant, PLANT_PERIOD)[0])
     names = [network.assets[row].name for row in committed]
     channels = [status_channel(name) for name in names]
@@ -46,9 +52,16 @@ def grid_state(known: Known, network: Network, begins: datetime) -> GridState:
     return GridState(begins, power, is_on, hours_in_state, _soc(known, network, commands, begins))
 
 
+def _memory(network: Network) -> timedelta:
+    """How far back the on/off history is read on this grid."""
+    limits = [asset.commitment for asset in network.assets if asset.commitment is not None]
+    longest_h = max((max(limit.min_up_h, limit.min_down_h) for limit in limits), default=0.0)
+    return max(MEMORY, timedelta(hours=longest_h) + MARGIN)
+
+
 def _commands(known: Known, network: Network) -> dict[str, dict[np.datetime64, tuple[float, bool]]]:
     """(power_mw, is_on) of each asset by valid_from, of setpoints in force since the oldest reading that counts."""
-    table = known.setpoints(known.instant - RECENT - 2 * PERIOD)
+    table = known.setpoints(known.instant - LATE - 2 * PERIOD)
     found: dict[str, dict[np.datetime64, tuple[float, bool]]] = {}
     columns = zip(
         table.column("asset").to_pylist(),
@@ -91,12 +104,29 @@ def _on_and_hours(
     return on[:, -1], hours
 
 
-def _last_values(known: Known, channels: list[str], begins: datetime) -> tuple[npt.NDArray[np.float64], list[datetime]]:
-    """The newest value of each channel within `RECENT`, NaN where there is none, and the end of its period.
+def _plants_last_values(
+    known: Known, channels: list[str], begins: datetime
+) -> tuple[npt.NDArray[np.float64], list[datetime]]:
+    """As `_last_values`, of channels that the plant itself tells; where it told nothing in `RECENT`, within `LATE`."""
+    values, seen_until = _last_values(known, channels, begins)
+    missing = np.flatnonzero(~np.isfinite(values))
+    if not len(missing):
+        return values, seen_until
+    older, older_until = _last_values(known, [channels[row] for row in missing], begins, LATE)
+    for row, value, until in zip(missing, older, older_until, strict=True):
+        if np.isfinite(value):
+            values[row], seen_until[row] = value, until
+    return values, seen_until
+
+
+def _last_values(
+    known: Known, channels: list[str], begins: datetime, within: timedelta = RECENT
+) -> tuple[npt.NDArray[np.float64], list[datetime]]:
+    """The newest value of each channel within so long, NaN where there is none, and the end of its period.
 
     Where there is none, the end is that of the newest period any of the channels tells of.
     """
-    start = from_numpy(periods_between(known.instant - RECENT, known.instant, PLANT_PERIOD)[0])
+    start = from_numpy(periods_between(known.instant - within, known.instant, PLANT_PERIOD)[0])
     matrix = to_matrix(known.readings(channels, start, begins), channels, start, begins, PLANT_PERIOD)
     seen = np.isfinite(matrix)
     has_any = seen.any(axis=1)
@@ -115,17 +145,23 @@ def _power(
     begins: datetime,
 ) -> npt.NDArray[np.float64]:
     """Output just before `begins`: the setpoint in force then, as far as the ramp from the last reading reaches."""
-    values, seen_until = _last_values(known, [power_channel(asset.name) for asset in network.assets], begins)
+    is_plants = np.array([asset.commitment is not None or asset.store is not None for asset in network.assets], bool)
+    channels = [power_channel(asset.name) for asset in network.assets]
+    power = np.full(len(channels), np.nan)
+    recorded, own = np.flatnonzero(~is_plants), np.flatnonzero(is_plants)
+    if len(recorded):
+        power[recorded] = _last_values(known, [channels[row] for row in recorded], begins)[0]
+    if not len(own):
+        return power
+    values, seen_until = _plants_last_values(known, [channels[row] for row in own], begins)
     quarter = to_numpy(begins - PERIOD)
-    power = values.copy()
-    for row, asset in enumerate(network.assets):
+    for row, value, seen in zip(own, values, seen_until, strict=True):
+        asset = network.assets[row]
+        power[row] = value
         told = commands.get(asset.name, {}).get(quarter)
-        if asset.commitment is None and asset.store is None:
-            continue
         if told is not None:
-            reach = asset.ramp_mw_per_min * ((begins - seen_until[row]) / timedelta(minutes=1))
-            low, high = values[row] - reach, values[row] + reach
-            power[row] = told[0] if not np.isfinite(values[row]) else min(max(told[0], low), high)
+            reach = asset.ramp_mw_per_min * ((begins - seen) / timedelta(minutes=1))
+            power[row] = told[0] if not np.isfinite(value) else min(max(told[0], value - reach), value + reach)
         if asset.commitment is not None:
             limited = min(max(power[row], asset.p_min_mw), asset.p_max_mw)
             power[row] = limited if is_on[row] else 0.0
@@ -143,7 +179,7 @@ def _soc(
     rows = [row for row, asset in enumerate(network.assets) if asset.store is not None]
     if not rows:
         return soc
-    values, seen_until = _last_values(known, [soc_channel(network.assets[row].name) for row in rows], begins)
+    values, seen_until = _plants_last_values(known, [soc_channel(network.assets[row].name) for row in rows], begins)
     inflows, _ = _last_values(known, [inflow_channel(network.assets[row].name) for row in rows], begins)
     for row, value, seen, inflow in zip(rows, values, seen_until, inflows, strict=True):
         asset = network.assets[row]

@@ -140,7 +140,7 @@ def _usable(network: Network, readings: pa.Table, period: timedelta) -> pa.Table
     """The readings that came on time and are plausible, columns channel, valid_time, value.
 
     A recording's values carry no flags of `accept` yet, so the plausible range and the clock are looked at here.
-    Several that came on time for one period are averaged by `to_matrix`.
+    Of several that came on time for one period the highest revision counts; `to_matrix` averages its repeats.
     """
     table = channels_of(network, period)
     encoded = readings.column("channel").combine_chunks().dictionary_encode()
@@ -157,4 +157,24 @@ def _usable(network: Network, readings: pa.Table, period: timedelta) -> pa.Table
     latency = np.timedelta64(timedelta(seconds=network.telemetry_latency_s))
     good &= (arrived >= ended) & (arrived <= ended + latency)
     good &= (readings.column("quality").to_numpy().astype(np.int64) & int(UNUSABLE)) == 0
+    good &= _is_current(codes, valid, readings.column("revision").to_numpy().astype(np.int64), good)
     return readings.select(["channel", "valid_time", "value"]).filter(pa.array(good))
+
+
+def _is_current(
+    codes: npt.NDArray[np.int64], valid: npt.NDArray[np.datetime64], revision: npt.NDArray[np.int64], good: Bools
+) -> Bools:
+    """Where a reading is the highest revision of its channel and valid_time among the good ones, shape (readings,).
+
+    Only what was corrected is compared: a clean recording of a year has no correction, and millions of readings.
+    """
+    revised = good & (revision > 0)
+    if not revised.any():
+        return np.ones(len(good), bool)
+    since = (valid - valid.min()).astype("timedelta64[us]").astype(np.int64)
+    key = codes * (int(since.max()) + 1) + since
+    cells, cell_of = np.unique(key[revised], return_inverse=True)
+    highest = np.zeros(len(cells), np.int64)
+    np.maximum.at(highest, cell_of, revision[revised])
+    place = np.minimum(np.searchsorted(cells, key), len(cells) - 1)
+    return np.asarray((cells[place] != key) | (revision == highest[place]))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +17,8 @@ from gridcore.plan import SETPOINT_SCHEMA
 from gridcore.timeline import PLANT_PERIOD
 from pipeline.latency import as_it_arrives
 from pipeline.plant import Plant
+from pipeline.report.blocks import Note
+from pipeline.report.run import provenance_section
 from pipeline.truth import Truth
 from tests.builders import START, readings, three_bus
 
@@ -74,3 +79,30 @@ def test_the_plant_tells_nothing_before_the_reading_that_drove_it_came() -> None
     assert np.isclose(truth.available_mw(START)[2], 10.0)
     step = Plant(network, truth, START).step(SETPOINT_SCHEMA.empty_table())
     assert pc.min(step.telemetry.column("available_at")).as_py() >= START + PLANT_PERIOD + timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("table", [readings(SERIES), readings(SERIES, start=UNTIL)], ids=["in time", "none yet"])
+def test_a_declared_latency_above_an_hour_is_refused_by_name(table: pa.Table) -> None:
+    network = replace(three_bus(), telemetry_latency_s=3601.0)
+    with pytest.raises(BadInputError, match=r"three.*telemetry_latency_s is 3601; wanted at most 3600 s"):
+        as_it_arrives(network, table, UNTIL, PLANT_PERIOD)
+    as_it_arrives(replace(network, telemetry_latency_s=3600.0), table, UNTIL, PLANT_PERIOD)
+
+
+@pytest.mark.parametrize(("declared_s", "came_s", "is_declared"), [(60, 60, True), (90.5, 90.5, True), (60, 61, False)])
+def test_only_a_measured_latency_is_no_declaration(declared_s: float, came_s: float, is_declared: bool) -> None:
+    network = replace(three_bus(), telemetry_latency_s=declared_s, latency_is_declared=True)
+    table = readings(SERIES, latency=timedelta(seconds=came_s))
+    found = as_it_arrives(network, table, UNTIL, PLANT_PERIOD)
+    assert (found.latency_is_declared, found.telemetry_latency_s) == (is_declared, came_s)
+
+
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_the_report_calls_declared_what_was_declared(is_declared: bool) -> None:
+    provenance = {"telemetry_latency_s": 600.0, "latency_is_declared": is_declared}
+    export = SimpleNamespace(network=three_bus(), rows=(), zone=ZoneInfo("UTC"), summary={"provenance": provenance})
+    lead = provenance_section(export).blocks[0]  # type: ignore[arg-type]
+    assert isinstance(lead, Note)
+    assert "600 s" in lead.text
+    assert ("declared latency" in lead.text) is is_declared
+    assert ("readings took before the replay" in lead.text) is not is_declared

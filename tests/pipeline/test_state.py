@@ -15,7 +15,7 @@ from gridcore.plan import Layer, Plan, PlanStatus
 from gridcore.state import GridState
 from gridcore.timeline import PERIOD, PLANT_PERIOD, periods_between
 from pipeline.state import grid_state, projected_state
-from tests.builders import START, battery, readings, setpoints, three_bus
+from tests.builders import START, battery, readings, setpoints, thermal, three_bus
 
 NOW = START + timedelta(hours=3)
 BEGINS = NOW + PERIOD
@@ -152,3 +152,39 @@ def test_a_plan_that_is_followed_leads_to_its_own_end() -> None:
     off = replace(plan, is_on=np.where(np.arange(5)[:, None] == GAS, False, on))
     assert projected_state(network, start, off, BEGINS + 4 * PERIOD).power_mw[GAS] == 0.0
     assert projected_state(network, start, off, BEGINS + 4 * PERIOD).hours_in_state[GAS] == 3.0
+
+
+@pytest.mark.parametrize("late", [timedelta(hours=1), timedelta(minutes=65), timedelta(minutes=125)])
+def test_a_store_told_late_is_carried_on_from_its_last_reading_not_from_its_initial_energy(late: timedelta) -> None:
+    """Read 55 MWh until so long ago, telemetry by whole hours or an hour late; 9 MW out at 90 % take 10 MW since."""
+    begun = NOW - late - PLANT_PERIOD
+    table = pa.concat_tables([up_to(ON), readings({"cell/soc": [55.0], "coal/power": [50.0]}, start=begun)])
+    told = orders({"cell": 9.0, "coal": 100.0}, since=timedelta(hours=3))
+    network = three_bus()
+    state = grid_state(Seen(table, told), network, BEGINS)  # type: ignore[arg-type]
+    hours = (late + PERIOD) / timedelta(hours=1)
+    assert state.soc_mwh[network.asset_index["cell"]] == pytest.approx(55.0 - 10.0 * hours)
+    assert state.power_mw[COAL] == pytest.approx(100.0)
+
+
+def test_a_newer_reading_of_the_plant_counts_and_an_old_one_of_the_wind_does_not() -> None:
+    old = readings({"cell/soc": [55.0], "wind/power": [80.0], "coal/power": [90.0]}, start=NOW - timedelta(hours=2))
+    new = up_to(ON | {"cell/soc": (20.0, timedelta(0)), "coal/power": (50.0, timedelta(0))})
+    network = three_bus()
+    state = grid_state(Seen(pa.concat_tables([old, new]), setpoints({"gas": 0.0})), network, BEGINS)  # type: ignore[arg-type]
+    assert state.soc_mwh[network.asset_index["cell"]] == 20.0
+    assert state.power_mw[COAL] == 50.0
+    assert np.isnan(state.power_mw[network.asset_index["wind"]])
+
+
+@pytest.mark.parametrize(("min_h", "remembered"), [(8.0, 49.25), (48.0, 49.25), (72.0, 73.25)])
+def test_a_unit_is_remembered_for_longer_than_it_must_stay(min_h: float, remembered: float) -> None:
+    """Off for so long: within the memory its hours are counted, beyond it the unit is free."""
+    network = three_bus()
+    slow = (thermal("coal", "a", 20.0, 100.0, min_h=min_h), *network.assets[1:])
+    for ago_h in (48.0, 60.0, 72.0, 74.0):
+        steps = int(timedelta(hours=ago_h) / PLANT_PERIOD)
+        table = readings({"coal/status": [1.0] * 12 + [0.0] * steps}, start=NOW - timedelta(hours=ago_h + 1))
+        seen = Seen(table, setpoints({"coal": 0.0}, start=NOW, off=["coal"]))
+        hours = grid_state(seen, replace(network, assets=slow), BEGINS).hours_in_state[COAL]  # type: ignore[arg-type]
+        assert hours == (pytest.approx(ago_h + 0.25) if ago_h + 0.25 < remembered else np.inf)

@@ -76,3 +76,12 @@ def test_a_farm_without_any_reading_is_named() -> None:
 def test_an_instant_beyond_the_recording_is_refused() -> None:
     with pytest.raises(BadInputError, match="does not reach"):
         _truth([10.0] * STEPS).available_mw(START + STEPS * PLANT_PERIOD)
+
+
+def test_a_correction_on_time_takes_the_place_of_what_it_corrects() -> None:
+    """10 MW corrected to 110 and then to 120 is 120; a useless correction corrects nothing; repeats are averaged."""
+    first = readings({"wind/power": [110.0, 9999.0]}, revision=1, latency=timedelta(seconds=30))
+    second = readings({"wind/power": [120.0]}, revision=2, latency=timedelta(seconds=40))
+    nan = float("nan")
+    again = readings({"wind/power": [nan, nan, 30.0]}, latency=timedelta(seconds=50))
+    assert _wind(_truth([10.0] * STEPS, second, first, again)).tolist() == [120.0, 10.0, 20.0, 10.0, 10.0, 10.0]
