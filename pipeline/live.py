@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from gridcore.clock import AcceleratedClock, Clock, VirtualClock
 from gridcore.errors import LimitViolatedError
@@ -76,11 +79,11 @@ def run_live(settings: LiveSettings) -> dict[str, object]:
     write_summary(summary | {"wall_seconds": wall["run"], "stage_seconds": stages_of(wall, warm, results)}, out)
     told = {"status": summary["status"], "received": result.received, "dead_letters": result.dead_letters}
     console.print_json({**facts, **told, "out": str(out)})
-    demand_good(summary, Path(out))
+    demand_good(summary, out)
     return facts
 
 
-def demand_good(summary: dict[str, Any], out: Path) -> None:
+def demand_good(summary: Mapping[str, Any], out: Path) -> None:
     """Raise `LimitViolatedError` where the export's own check found a violation."""
     if summary["status"] == "violated":
         raise LimitViolatedError("the run broke a limit or a balance", file=out, got=summary["warnings"][-1])

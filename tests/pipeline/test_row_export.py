@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from dispatch.economic import held_plan
 from dispatch.settings import DispatchSettings
 from dispatch.solver import Problem, Reason, reason_of, solve
-from gridcore.plan import Layer, PlanStatus
+from gridcore.plan import PLAN_SCHEMA, Layer, Plan, PlanStatus
 from gridcore.timeline import PERIOD
 from pipeline.commitment import FAILED
 from pipeline.row_export import plan_counts
