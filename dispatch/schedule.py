@@ -46,7 +46,7 @@ def allowed_states(problem: Compiled, wanted: Bools, outlook: Outlook, state: Gr
     fleet, step_h = problem.fleet, problem.step_h
     is_out = outlook.out_of_service[fleet.unit_asset]
     # Where no state is known, the first period's counts as an old one.
-    on = wanted[:, 0].copy() if state.is_free else state.is_on[fleet.unit_asset].copy()
+    on = wanted[:, 0] & ~is_out[:, 0] if state.is_free else state.is_on[fleet.unit_asset].copy()
     hours = state.hours_in_state[fleet.unit_asset].copy()
     allowed = np.zeros_like(wanted)
     energy = energy_at_start(problem, state)
@@ -75,11 +75,17 @@ def _feed_tanks(problem: Compiled, outlook: Outlook, period: int, now: Bools, en
 
 
 def choice_of(problem: Compiled, outlook: Outlook, state: GridState) -> Choice:
-    """The states that unit commitment may choose from: must-run, outages, and minimum times left from before."""
+    """The states that unit commitment may choose from: must-run, outages, and minimum times left from before.
+
+    A must-run unit that an outage has stopped owes its minimum down time like any other, and is off as long.
+    """
     fleet, step_h = problem.fleet, problem.step_h
     is_out = outlook.out_of_service[fleet.unit_asset]
-    least = np.broadcast_to(fleet.must_run[:, None], is_out.shape).copy()
-    most = np.ones_like(least)
+    must_run = np.broadcast_to(fleet.must_run[:, None], is_out.shape)
+    most = ~must_run | allowed_states(problem, must_run, outlook, state)
+    # What a tank allows depends on the outputs that are still to be chosen.
+    most[fleet.csp_unit] = True
+    least = must_run & most
     if not state.is_free:
         on = state.is_on[fleet.unit_asset]
         limit_h = np.where(on, fleet.min_up_h, fleet.min_down_h)
@@ -89,8 +95,8 @@ def choice_of(problem: Compiled, outlook: Outlook, state: GridState) -> Choice:
         # A tank may have run dry while its unit was on.
         stays_on[fleet.csp_unit] = False
         least |= stays_on
-        most &= ~(bound & ~on[:, None]) | fleet.must_run[:, None]
-    return Choice(least & ~is_out, most & ~is_out)
+        most &= ~(bound & ~on[:, None])
+    return Choice(least & most & ~is_out, most & ~is_out)
 
 
 def end_energy(problem: Compiled, plan: Plan, outlook: Outlook) -> Floats:

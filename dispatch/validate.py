@@ -30,6 +30,7 @@ from gridcore.plan import Layer, Plan, PlanStatus
 from gridcore.state import GridState
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 HOUR = timedelta(hours=1)
 """Period of a day-ahead commitment, whose plan is told in shorter periods."""
@@ -64,6 +65,7 @@ def validate_plan(
     state: GridState | None = None,
     outlook: Outlook | None = None,
     told_periods: int | None = None,
+    out_of_service: Bools | None = None,
 ) -> list[Violation]:
     """Every limit and balance that a plan breaks; empty for a good plan.
 
@@ -75,11 +77,16 @@ def validate_plan(
             can't be checked.
         told_periods: First periods of the plan for which the outlook's load and available power are known; beyond,
             its outages and reserves alone count. All by default.
+        out_of_service: For a plan without an outlook, what was out, shape (assets, periods): units that are out are
+            excused from ramps, minimum times and must-run. None where nothing was.
     """
     sheet = _sheet(network, plan, state)
     if outlook is None:
-        nothing = np.zeros((len(network.assets), len(sheet.valid_time)), dtype=np.bool_)
-        return [_violation(plan, sheet, fault) for fault in _own_faults(sheet, nothing)]
+        none = np.zeros((len(network.assets), len(plan.valid_time)), dtype=np.bool_)
+        out = none if out_of_service is None else out_of_service
+        starts = np.arange(0, len(plan.valid_time), decided_in(plan))
+        excused = np.logical_or.reduceat(out, starts, axis=1)
+        return [_violation(plan, sheet, fault) for fault in _own_faults(sheet, excused)]
     steps = decided_in(plan)
     expected = outlook.first(len(plan.valid_time)).aggregated(steps * plan.resolution)
     faults = _own_faults(sheet, expected.out_of_service)
@@ -92,7 +99,7 @@ def validate_plan(
     return [_violation(plan, sheet, fault) for fault in faults]
 
 
-def _own_faults(sheet: Sheet, out: npt.NDArray[np.bool_]) -> list[Fault]:
+def _own_faults(sheet: Sheet, out: Bools) -> list[Fault]:
     """Faults of the plan in itself."""
     return output_faults(sheet) + switch_faults(sheet, out) + store_faults(sheet)
 
@@ -136,7 +143,7 @@ def decided_in(plan: Plan) -> int:
     if steps <= 1 or plan.layer is Layer.SCED:
         return 1
     whole = len(plan.valid_time) // steps * steps
-    for array in (plan.is_on, plan.power_mw, plan.charge_mw, plan.discharge_mw):
+    for array in (plan.is_on, plan.power_mw, plan.charge_mw, plan.discharge_mw, plan.available_mw):
         blocks = array[:, :whole].reshape(len(array), -1, steps)
         rest = array[:, whole:]
         if (blocks != blocks[:, :, :1]).any() or (rest != rest[:, :1]).any():

@@ -235,7 +235,7 @@ def _downward_mw(sheet: Sheet, row: int) -> Floats:
 
 
 def switch_faults(sheet: Sheet, out: Bools) -> list[Fault]:
-    """Ramps between periods, minimum up and down times; a unit that goes out of service owes neither.
+    """Ramps between periods, minimum up and down times; a unit may go out of service at any time.
 
     A ramp counts on the output above the least, so that a start reaches p_min plus one ramp.
     """
@@ -267,16 +267,22 @@ def _time_faults(
     if limits is None:
         return []
     faults = []
+    # A must-run unit that an outage has stopped owes its minimum down time; what stopped it before the plan is not
+    # known here, nor since when it is off where no state is.
+    owes, off_h = not was_on, hours if sheet.state is not None else 0.0
     for period in range(len(on)):
         if on[period] != was_on:
             wanted = limits.min_up_h if was_on else limits.min_down_h
             excused = out[period] or (was_on and _is_dry(sheet, asset, row, period))
             if hours < wanted - TOLERANCE_H and not excused:
                 faults.append(Fault("min_up" if was_on else "min_down", asset.name, period, float(hours), wanted))
-            was_on, hours = bool(on[period]), 0.0
-        if limits.must_run and not on[period] and not out[period]:
+            was_on, hours, off_h = bool(on[period]), 0.0, 0.0
+            owes = not was_on and bool(out[period])
+        is_owed = owes and off_h < limits.min_down_h - TOLERANCE_H
+        if limits.must_run and not on[period] and not out[period] and not is_owed:
             faults.append(Fault("must_run", asset.name, period, 0.0, 1.0))
         hours += float(sheet.step_h[period])
+        off_h += float(sheet.step_h[period])
     return faults
 
 

@@ -60,7 +60,9 @@ def check_plans(table: pa.Table, network: Network, told: Told, row: str, finding
         periods = len(plan.valid_time)
         findings.looked(row, "plan limits", plan.power_mw.size)
         if plan.status is PlanStatus.HELD:
-            broken = validate_plan(network, _without_repeats(plan))
+            own = _without_repeats(plan)
+            out = told.outlook(own)[0].out_of_service
+            broken = validate_plan(network, own, out_of_service=out)
             if plan.layer is Layer.SCED:
                 _check_held(plan, before, row, findings)
         else:

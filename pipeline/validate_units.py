@@ -13,7 +13,7 @@ import pyarrow as pa
 from gridcore.asset import COMMITTED, CURTAILABLE, Asset, Family, Technology
 from gridcore.network import Network
 from gridcore.plan import Cause
-from gridcore.timeline import PLANT_PERIOD
+from gridcore.timeline import PERIOD, PLANT_PERIOD, floor_to
 from pipeline.findings import Findings, Grid2d
 from pipeline.validate_flows import matrix, out_by_then
 
@@ -40,6 +40,8 @@ class Series:
     soc: Floats
     on: Bools
     out: Bools
+    was_out: bool
+    """It was out within its minimum down time before the first period."""
 
 
 def check_units(network: Network, table: pa.Table, outages: pa.Table, row: str, findings: Findings) -> None:
@@ -66,11 +68,18 @@ def check_units(network: Network, table: pa.Table, outages: pa.Table, row: str, 
         out = out_by_then(outages, [asset.name], times)
         on = columns["is_on"][:, one] > 0.5
         values = [columns[name][:, one] for name in ("power_mw", "available_mw", "curtailment_mw", "soc_mwh")]
-        series = Series(values[0], values[1], values[2], values[3], on, out)
+        series = Series(values[0], values[1], values[2], values[3], on, out, _was_out(asset, outages, times))
         at.demand("finite power", np.isfinite(series.power), series.power, "a finite number")
         at.demand("asset out of service", (np.abs(series.power) <= POWER_MW) | ~out, series.power, "0 MW")
         _check_kind(asset, series, at)
         _check_cause(cause[:, one], series.curtailment, at)
+
+
+def _was_out(asset: Asset, outages: pa.Table, times: npt.NDArray[np.datetime64]) -> bool:
+    """The asset was out within its minimum down time before the first period."""
+    least_h = asset.commitment.min_down_h if asset.commitment is not None else 0.0
+    before = times[:1] - np.arange(1, int(least_h / STEP_H) + 1) * np.timedelta64(PLANT_PERIOD)
+    return bool(out_by_then(outages, [asset.name], before).any())
 
 
 def _check_kind(asset: Asset, series: Series, at: Grid2d) -> None:
@@ -114,11 +123,38 @@ def _check_unit(asset: Asset, series: Series, at: Grid2d) -> None:
     _demand_steps(at, "output before a stop", ~ends | (power[:-1] <= asset.p_min_mw + ramp) | excused, power)
     limits = asset.commitment
     if limits is None or limits.must_run:
-        at.demand("must run", on | out, on, "on")
+        least_h = limits.min_down_h if limits is not None else 0.0
+        at.demand("must run", on | _may_rest(series, at.valid_time, least_h), on, "on")
     if limits is not None:
         _check_runs(on[:, 0], np.concatenate([excused[:, 0], [False]]), (limits.min_up_h, limits.min_down_h), at)
     if asset.store is not None:
         _check_energy(asset, series, at)
+
+
+def _may_rest(series: Series, valid_time: npt.NDArray[np.datetime64], least_h: float) -> Bools:
+    """Where a must-run unit may be off, shape (periods, 1): it is out, or owes its minimum down time after an outage.
+
+    Plans switch at the start of a quarter of an hour, so that it may be off until the next one. Since when a unit is
+    off that is off as the export begins is not known: its time is counted from there.
+
+    Args:
+        series: The unit.
+        valid_time: Period starts, shape (periods,).
+        least_h: Minimum down time [h].
+    """
+    on, out = series.on, series.out
+    may_rest = out.copy()
+    owed = np.timedelta64(timedelta(hours=least_h))
+    to_quarter = np.timedelta64(PERIOD - timedelta(microseconds=1))
+    borders = np.flatnonzero(on[1:, 0] != on[:-1, 0]) + 1
+    for begin, end in pairwise([0, *borders.tolist(), len(on)]):
+        is_forced = out[begin, 0] or (begin == 0 and series.was_out)
+        if on[begin, 0] or not is_forced:
+            continue
+        stretch = valid_time[begin:end]
+        ready = np.append(stretch[out[begin:end, 0]] + np.timedelta64(PLANT_PERIOD), stretch[0] + owed).max()
+        may_rest[begin:end, 0] |= stretch < floor_to(np.array([ready + to_quarter]), PERIOD)[0]
+    return may_rest
 
 
 def _least_mwh(asset: Asset) -> float:
