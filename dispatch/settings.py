@@ -92,7 +92,8 @@ class DispatchSettings:
     mip_nodes: int = 1
     """Branch-and-bound nodes of one commitment MIP at most: a work limit, since it repeats and wall time does not.
 
-    The root finds nearly all. On RTS-GMLC, 48 h, from 1 to 50 nodes: 10-11 January 29 to 75 CPU seconds and the same
+    Of what is left open the root finds nearly all; what was fixed before costs more. On RTS-GMLC, 48 h, from 1 to 50
+    nodes: 10-11 January 29 to 75 CPU seconds and the same
     plan; 18-19 April 13 to 26 s and a certified gap of 3.9 to 3.4 %."""
 
     simplex_iterations: int = 100_000

@@ -225,6 +225,19 @@ def test_no_commitment_costs_less_than_the_bound(load, wind, soc):
     assert found.bound <= best + 1e-6 * max(1.0, abs(best))
 
 
+def test_the_bound_holds_where_a_surplus_would_be_burnt_in_the_battery():
+    """Days with hours of surplus: a bound from guessed battery directions stood above the optimum on 5 of these 20."""
+    network, draw = three_bus(), np.random.default_rng(1)
+    for _ in range(20):
+        load, wind = np.repeat(draw.uniform(20, 150, 8), 4), np.repeat(draw.uniform(0, 150, 8), 4)
+        expected = outlook(network, {"b": load}, {"wind": wind}, 32).aggregated(HOUR)
+        running = {"coal": 40.0} if draw.random() < 0.7 else {}
+        begin = state(network, running, soc_mwh=float(draw.uniform(0, 60)))
+        task = task_of(network, expected, begin, DispatchSettings())
+        best = exact_optimum(task)
+        assert search(task, task.relaxed()).bound <= best + 1e-6 * max(1.0, abs(best))
+
+
 def test_a_commitment_without_an_answer_says_so():
     network = six_bus()
     load = 60.0 + 30.0 * np.sin(np.arange(32) / 5)
