@@ -11,6 +11,7 @@ import numpy.typing as npt
 from forecasting.features import Question
 from forecasting.leads import block_of, valid_times
 from forecasting.settings import SLOT, SOLAR, ForecastSettings, Mode
+from gridcore.forecast import INTRADAY
 from gridcore.target import Kind
 from gridcore.timeline import PERIOD, Instants, at_local_time, from_numpy, local_day, to_numpy
 
@@ -59,7 +60,7 @@ def validation_question(mode: Mode, start: datetime, end: datetime, zone: ZoneIn
     almost_an_hour_on = to_numpy(start) + np.timedelta64(3_599_999_999, "us")
     first = from_numpy(almost_an_hour_on.astype("datetime64[h]"))
     issues = [first + VALIDATION_GAP * n for n in range(count)]
-    return _question(issues, mode, zone, int(timedelta(hours=4) / PERIOD), None)
+    return _question(issues, mode, zone, int(INTRADAY / PERIOD), None)
 
 
 def _question(

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from gridcore.forecast import INTRADAY
 from gridcore.target import Kind
 from gridcore.timeline import PERIOD, PLANT_PERIOD
 
@@ -34,7 +35,7 @@ SLOT = np.timedelta64(PERIOD).astype("timedelta64[us]")
 CELLS_PER_SLOT = int(SLOT // CELL)
 """Telemetry cells in a forecast period."""
 
-STEPS_INTRADAY = 16
+STEPS_INTRADAY = INTRADAY // PERIOD
 """Periods of an intraday vintage: 4 h, the horizon of the economic dispatch."""
 
 DAYS_AHEAD = 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,9 @@ from gridcore.timeline import TIMESTAMP, Instants, to_numpy
 
 QUANTILES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Levels that every forecast gives; P10 and P90 bound the 80 % interval of the reports."""
+
+INTRADAY = timedelta(hours=4)
+"""How far an intraday vintage reaches; what is further from its issue time is a day-ahead vintage's."""
 
 FORECAST_SCHEMA = pa.schema(
     [

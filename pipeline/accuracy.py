@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,12 @@ from forecasting.members import BASELINES
 from forecasting.score import MIN_DAYS, Accuracy
 from forecasting.scorer import OURS, Scorer
 from forecasting.settings import Mode
-from gridcore.forecast import Vintage, vintage_from_table
+from gridcore.forecast import INTRADAY, Vintage, vintage_from_table
 from gridcore.network import Network
 from gridcore.ports import Known
 from gridcore.target import Target, basic_targets
 from gridcore.timeline import PERIOD, local_day
 from pipeline.phase import Phase
-
-INTRADAY_HORIZON = timedelta(hours=4)
-"""Longest lead time of an intraday vintage; what reaches further is day-ahead."""
 
 
 def accuracy_of(
@@ -88,7 +85,7 @@ def _issued(known: Known, since: datetime) -> dict[Mode, list[Vintage]]:
     for first, last in zip(starts, np.r_[starts[1:], len(instants)], strict=False):
         of_issue = table.slice(first, last - first)
         lead = pc.subtract(of_issue.column("valid_time"), of_issue.column("issue_time"))
-        near = pc.less_equal(lead, pa.scalar(INTRADAY_HORIZON, pa.duration("us")))
+        near = pc.less_equal(lead, pa.scalar(INTRADAY, pa.duration("us")))
         for mode, rows in ((Mode.INTRADAY, of_issue.filter(near)), (Mode.DAY_AHEAD, of_issue.filter(pc.invert(near)))):
             if len(rows):
                 found[mode].append(vintage_from_table(rows))

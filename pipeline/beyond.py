@@ -9,12 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gridcore.forecast import Vintage, vintage_from_table
+from gridcore.forecast import INTRADAY, Vintage, vintage_from_table
 from gridcore.ports import Known
 from gridcore.timeline import Instants, to_numpy
-
-INTRADAY = timedelta(hours=4)
-"""Lead time up to which an intraday vintage reaches; what is further away is a day-ahead vintage's."""
 
 KEPT = timedelta(hours=50)
 """Age at which a day-ahead vintage has nothing to say of the next day that no newer one says."""

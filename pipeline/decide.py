@@ -17,7 +17,7 @@ from dispatch.fleet import MARGIN
 from dispatch.outlook import Outlook, outlook_from
 from dispatch.setpoints import setpoints_of
 from dispatch.settings import DispatchSettings
-from gridcore.forecast import Vintage
+from gridcore.forecast import INTRADAY, Vintage
 from gridcore.network import Network
 from gridcore.plan import Layer, Plan, PlanStatus, Slack, plan_from_table
 from gridcore.ports import Decision, Known, RegisteredModel
@@ -29,9 +29,6 @@ from pipeline.exogenous import fixed_hydro, reserve_requirements
 from pipeline.guard import breach
 from pipeline.schedule import GATE_HOUR, Tick, next_midnight
 from pipeline.state import grid_state, projected_state
-
-HORIZON = timedelta(hours=4)
-"""Length of the rolling dispatch."""
 
 DAY = timedelta(days=1) // PERIOD
 """Periods of the day that a day-ahead commitment is made for."""
@@ -82,7 +79,7 @@ class Desk:
 
     def decide(self, known: Known, tick: Tick) -> Decision:
         """Forecasts, plans and setpoints of one tick, from what is known and nothing else."""
-        periods = periods_between(tick.due + PERIOD, tick.due + PERIOD + HORIZON)
+        periods = periods_between(tick.due + PERIOD, tick.due + PERIOD + INTRADAY)
         state = grid_state(known, self.network, tick.due + PERIOD)
         now = self.forecaster.issue(known, tick.due, "intraday")
         outlook = self._outlook(known, now)
@@ -172,7 +169,7 @@ class Desk:
     def _look_ahead(self, known: Known, tick: Tick, state: GridState, now: Outlook) -> Plan | None:
         """The commitment of the next hours anew; None where it stays, or where no forecast reaches far enough."""
         begins = tick.due + PERIOD
-        seam = begins + HORIZON
+        seam = begins + INTRADAY
         periods = periods_between(begins, begins + timedelta(hours=self.settings.look_ahead_h))
         ahead = self.beyond.over(periods_between(seam - SEEN, from_numpy(periods[-1]) + PERIOD))
         if ahead is None:

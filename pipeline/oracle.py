@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gridcore.forecast import QUANTILES, Vintage
+from gridcore.forecast import INTRADAY, QUANTILES, Vintage
 from gridcore.network import Network
 from gridcore.ports import Known, RegisteredModel
 from gridcore.target import Target, load_target
@@ -63,7 +63,7 @@ class Oracle:
     def issue(self, known: Known, issue_time: datetime, mode: str) -> Vintage:
         """What will happen in the periods that a forecaster of ours would speak of."""
         if mode == "intraday":
-            begins, ends = issue_time + PERIOD, issue_time + PERIOD + timedelta(hours=4)
+            begins, ends = issue_time + PERIOD, issue_time + PERIOD + INTRADAY
         else:
             begins = next_midnight(issue_time, self._network.zone)
             ends = day_start(local_day(begins, self._network.zone) + timedelta(days=3), self._network.zone)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from dispatch.outlook import Outlook
 from gridcore.asset import Technology
+from gridcore.forecast import INTRADAY
 from gridcore.network import Network
 from gridcore.plan import Layer, Plan
 from gridcore.reading import OFFICIAL_SCHEMA
@@ -27,9 +28,6 @@ from pipeline.exogenous import official_or_same_time
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-
-INTRADAY = timedelta(hours=4)
-"""How far an intraday forecast reaches."""
 
 MEDIAN = 0.5
 """Level that a plan counts on."""

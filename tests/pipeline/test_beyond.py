@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from gridcore.errors import BrokenInvariantError
-from gridcore.forecast import QUANTILES, Vintage, vintage_from_table
+from gridcore.forecast import INTRADAY, QUANTILES, Vintage, vintage_from_table
 from gridcore.plan import SETPOINT_SCHEMA
 from gridcore.ports import Decision
 from gridcore.timeline import PERIOD, periods_between
-from pipeline.beyond import INTRADAY, Beyond
+from pipeline.beyond import Beyond
 from storage.memory import MemoryStore
 from tests.builders import START
 
