@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -81,9 +82,9 @@ class Cluster:
         """Folder of the certificates of a secured cluster."""
         return self.folder / "keys"
 
-    def client(self, user: str = ADMIN) -> dict[str, str]:
+    def client(self, user: str = ADMIN) -> dict[str, Any]:
         """Settings of a client; of a secured cluster as one of its users."""
-        words = {"bootstrap.servers": self.bootstrap}
+        words: dict[str, Any] = {"bootstrap.servers": self.bootstrap}
         if self.is_secured:
             words |= {
                 "security.protocol": "SASL_SSL",
@@ -165,18 +166,15 @@ class Cluster:
         told = [(self.folder / f"broker-{n}" / "broker.log").read_text(errors="replace")[-2000:] for n in self.numbers]
         raise SystemExit("Kafka does not answer:\n" + "\n".join(told))
 
-    def create_topics(
-        self, names: Sequence[str], partitions: int = 4, settings: dict[str, str] | None = None, **more: str
-    ) -> None:
+    def create_topics(self, names: Sequence[str], partitions: int = 4, settings: dict[str, str] | None = None) -> None:
         """Create topics that stamp each message with the time it was appended; those that are there stay.
 
         Args:
             names: Their names.
             partitions: Partitions of each.
             settings: Settings of the topics besides.
-            more: Settings of the admin client besides.
         """
-        admin = AdminClient(self.client() | more)
+        admin = AdminClient(self.client())
         there = admin.list_topics(timeout=30).topics
         config = LOG_APPEND | (settings or {})
         topics = [NewTopic(name, partitions, self.brokers, config=config) for name in names if name not in there]

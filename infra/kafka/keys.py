@@ -13,7 +13,7 @@ NAMES = "subjectAltName=IP:127.0.0.1,DNS:localhost"
 
 
 def make_keys(folder: Path) -> None:
-    """Write ca.pem, broker.pem (key and certificate) and stranger-ca.pem into a folder; nothing where they are there."""
+    """Write ca.pem, broker.pem (key and certificate) and stranger-ca.pem into a folder; those that are there stay."""
     if (folder / "broker.pem").is_file():
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,10 +33,8 @@ def make_keys(folder: Path) -> None:
         "/CN=broker",
     )
     (folder / "names").write_text(NAMES, encoding="utf-8")
-    _run(
-        folder, "x509", "-req", "-in", "broker.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", DAYS,
-        "-extfile", "names", "-out", "broker.crt",
-    )  # fmt: skip
+    signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", DAYS, "-extfile", "names"]
+    _run(folder, "x509", "-req", "-in", "broker.csr", *signing, "-out", "broker.crt")
     # Kafka reads a PKCS 8 key and the chain from one file.
     parts = [(folder / name).read_text(encoding="utf-8") for name in ("broker.key", "broker.crt", "ca.pem")]
     whole = folder / "broker.pem"
@@ -45,10 +43,8 @@ def make_keys(folder: Path) -> None:
 
 
 def _authority(folder: Path, name: str) -> None:
-    _run(
-        folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", DAYS, "-keyout", f"{name}.key", "-out", f"{name}.pem",
-        "-subj", f"/CN=xiaona {name}",
-    )  # fmt: skip
+    files = ["-keyout", f"{name}.key", "-out", f"{name}.pem"]
+    _run(folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", DAYS, *files, "-subj", f"/CN=xiaona {name}")
 
 
 def _run(folder: Path, *words: str) -> None:
