@@ -21,7 +21,7 @@ from gridcore.plan import Plan
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """Where each reading of a batch stood in its source, for a dead letter to name; a message may hold many readings."""
+    """Where each reading of a batch stood, for a dead letter to name; a message may hold many readings."""
 
     offset: npt.NDArray[np.int64]
     """Offset of its message, shape (readings,)."""

@@ -77,6 +77,9 @@ class WireReading:
     available_at: datetime | None = None
     """When a recording first had it, in UTC; only of a feed that honours it."""
 
+    quality: int = 0
+    """Flags that a recording has; only of a feed that honours it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
@@ -94,23 +97,27 @@ def decode(payload: bytes | None, *, honours_recorded_arrival: bool = False) -> 
 
     Args:
         payload: The message; None is a tombstone.
-        honours_recorded_arrival: Read the field `available_at`, which is passed over otherwise.
+        honours_recorded_arrival: Read the fields `available_at` and `quality`, which are passed over otherwise.
     """
     words = read_object(payload)
     if isinstance(words, Undecodable):
         return words
-    if (wrong := lacking(words, (*NEEDED, "value")) or _wrong_type(words)) is not None:
+    wrong = lacking(words, (*NEEDED, "value")) or _wrong_type(words)
+    if wrong is None and honours_recorded_arrival:
+        wrong = wrong_whole(words, "quality")
+    if wrong is not None:
         return wrong
     told: dict[str, datetime | None] = {}
     for name in ("valid_time", "sent_at", *(("available_at",) if honours_recorded_arrival else ())):
         told[name] = instant(words.get(name))
         if told[name] is None and (name == "valid_time" or words.get(name) is not None):
-            return Undecodable(WRONG_INSTANT, f"got {name} {words.get(name)!r}"[:200] + f"; wanted {WANTED}")
+            return wrong_instant(words, name)
     valid_time = told["valid_time"]
     assert valid_time is not None
     value = float("nan") if words["value"] is None else float(words["value"])
     rest = words["unit"], words.get("revision", 0), told["sent_at"], told.get("available_at")
-    return WireReading(words["site"], words["channel"], valid_time, value, *rest)
+    quality = words.get("quality", 0) if honours_recorded_arrival else 0
+    return WireReading(words["site"], words["channel"], valid_time, value, *rest, quality)
 
 
 def encode(reading: WireReading) -> bytes:
@@ -127,6 +134,8 @@ def encode(reading: WireReading) -> bytes:
     for name in ("sent_at", "available_at"):
         if (told := getattr(reading, name)) is not None:
             words[name] = told.isoformat()
+    if reading.quality:
+        words["quality"] = reading.quality
     return json.dumps(words, separators=(",", ":")).encode()
 
 
@@ -192,6 +201,20 @@ def wrong_number(words: dict[str, Any], name: str) -> Undecodable | None:
     return Undecodable(WRONG_TYPE, f"got {name} {number!r}"[:200] + "; wanted a number or null")
 
 
+def wrong_whole(words: dict[str, Any], name: str) -> Undecodable | None:
+    """Why a field is no whole number of an int32; an absent one stands for 0."""
+    whole = words.get(name, 0)
+    if type(whole) is int and 0 <= whole <= LARGEST_REVISION:
+        return None
+    wanted = f"a whole number from 0 to {LARGEST_REVISION}"
+    return Undecodable(WRONG_TYPE, f"got {name} {whole!r}"[:200] + f"; wanted {wanted}")
+
+
+def wrong_instant(words: dict[str, Any], name: str) -> Undecodable:
+    """A field that is no instant."""
+    return Undecodable(WRONG_INSTANT, f"got {name} {words.get(name)!r}"[:200] + f"; wanted {WANTED}")
+
+
 def is_utf8(text: str) -> bool:
     """UTF-8 holds the text; JSON can escape half a surrogate pair."""
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
@@ -202,13 +225,7 @@ def _wrong_type(words: dict[str, Any]) -> Undecodable | None:
     for name in NEEDED:
         if (wrong := wrong_text(words, name)) is not None:
             return wrong
-    if (wrong := wrong_number(words, "value")) is not None:
-        return wrong
-    revision = words.get("revision", 0)
-    if type(revision) is not int or not 0 <= revision <= LARGEST_REVISION:
-        wanted = f"a whole number from 0 to {LARGEST_REVISION}"
-        return Undecodable(WRONG_TYPE, f"got revision {revision!r}"[:200] + f"; wanted {wanted}")
-    return None
+    return wrong_number(words, "value") or wrong_whole(words, "revision")
 
 
 def _whole(digits: str) -> int | str:

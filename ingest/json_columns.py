@@ -1,13 +1,14 @@
 """Many JSON messages to columns, fast: typed decoding without a dictionary for each, instants as a matrix of digits.
 
-The rules are `ingest.decode`'s. What is not decoded here at once (a fault, an unusual way to write an instant, NaN) goes
-through them message by message, so that the two roads differ in speed alone. One core decodes a million a second.
+The rules are `ingest.decode`'s. What is not decoded here at once (a fault, an unusual way to write an instant, NaN)
+goes through them message by message, so that the two roads differ in speed alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -19,8 +20,7 @@ from gridcore.timeline import to_numpy
 from ingest.decode import DEEPEST, LARGEST_JSON, LARGEST_REVISION, Undecodable, WireReading, decode
 from ingest.instants import UNREAD, Int64s, instants_of
 
-Message = bytes | None
-"""The value of a message; None is a tombstone."""
+Whole = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_REVISION)]
 
 
 class Row(msgspec.Struct, gc=False):
@@ -32,14 +32,15 @@ class Row(msgspec.Struct, gc=False):
     valid_time: str
     value: float | None
     unit: str
-    revision: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_REVISION)] = 0
+    revision: Whole = 0
     sent_at: str | None = None
 
 
 class RecordedRow(Row, gc=False):
-    """A reading that tells when a recording first had it."""
+    """A reading of a recording: when it was first had, and its flags."""
 
     available_at: str | None = None
+    quality: Whole = 0
 
 
 PLAIN, RECORDED = msgspec.json.Decoder(Row), msgspec.json.Decoder(RecordedRow)
@@ -76,28 +77,35 @@ class JsonColumns:
     recorded_us: Int64s
     """When a recording first had it, likewise."""
 
+    quality: npt.NDArray[np.int32]
+    """Flags that a recording has, 0 otherwise."""
+
 
 def json_columns(
-    values: Sequence[Message], *, honours_recorded_arrival: bool = False
+    values: Sequence[bytes | None], *, honours_recorded_arrival: bool = False
 ) -> tuple[JsonColumns, dict[int, Undecodable]]:
     """The readings of messages, and why the others can't be decoded, by place; never raises for what they hold."""
-    rows, message_of, slow = _rows(values, honours_recorded_arrival)
-    instants = [_instants([row.valid_time for row in rows]), _instants([row.sent_at for row in rows])]
-    recorded = [row.available_at for row in rows] if honours_recorded_arrival else None  # type: ignore[attr-defined]
-    instants.append(_instants(recorded) if recorded is not None else _untold(len(rows)))
+    rows, message_of, slow = _rows(values, RECORDED if honours_recorded_arrival else PLAIN)
+    instants = [_instants([row.valid_time for row in rows])]
     unread = instants[0] == UNREAD
-    for column, texts in zip(instants[1:], ([row.sent_at for row in rows], recorded), strict=True):
-        if texts is not None:
-            unread |= (column == UNREAD) & np.array([text is not None for text in texts], bool)
-    slow = sorted({*slow, *message_of[unread].tolist()})
-    answers = {at: decode(values[at], honours_recorded_arrival=honours_recorded_arrival) for at in slow}
-    faults = {at: answer for at, answer in answers.items() if isinstance(answer, Undecodable)}
-    return _joined(rows, message_of, instants, unread, answers), faults
+    for name in ("sent_at", "available_at"):
+        texts = pa.array([getattr(row, name, None) for row in rows], pa.string())
+        instants.append(instants_of(texts))
+        unread |= (instants[-1] == UNREAD) & texts.is_valid().to_numpy(zero_copy_only=False)
+    if not slow and not unread.any():
+        return _columns(rows, message_of, instants), {}
+    places = sorted({*slow, *message_of[unread].tolist()})
+    told = {at: decode(values[at], honours_recorded_arrival=honours_recorded_arrival) for at in places}
+    faults = {at: answer for at, answer in told.items() if isinstance(answer, Undecodable)}
+    readings = {at: answer for at, answer in told.items() if isinstance(answer, WireReading)}
+    return _merged(rows, message_of, instants, np.flatnonzero(~unread), readings), faults
 
 
-def _rows(values: Sequence[Message], honours_recorded_arrival: bool) -> tuple[list[Row], Int64s, list[int]]:
+def _rows(
+    values: Sequence[bytes | None], decoder: msgspec.json.Decoder[Row] | msgspec.json.Decoder[RecordedRow]
+) -> tuple[list[Row], Int64s, list[int]]:
     """Rows that are decoded at once, the places of their messages, and the places of all others."""
-    one = (RECORDED if honours_recorded_arrival else PLAIN).decode
+    one = decoder.decode
     places = range(len(values)) if _is_plain(values) else _plain_places(values)
     rows: list[Row] = []
     failed: list[int] = []
@@ -117,8 +125,8 @@ def _rows(values: Sequence[Message], honours_recorded_arrival: bool) -> tuple[li
     return rows, np.flatnonzero(done), np.flatnonzero(~done).tolist()
 
 
-def _is_plain(values: Sequence[Message]) -> bool:
-    """No message is empty, large, not UTF-8 or nested: what the typed decoder would not see in fields it passes over."""
+def _is_plain(values: Sequence[bytes | None]) -> bool:
+    """No message is empty, large, nested or not UTF-8: the typed decoder sees none of it in fields it passes over."""
     if not all(values):
         return False
     joined = b"\n".join(values)  # type: ignore[arg-type]
@@ -127,15 +135,12 @@ def _is_plain(values: Sequence[Message]) -> bool:
     return joined.count(b"{") <= len(values) and b"[" not in joined and _decodes(joined)
 
 
-def _plain_places(values: Sequence[Message]) -> list[int]:
+def _plain_places(values: Sequence[bytes | None]) -> list[int]:
     """Places of the messages of which `_is_plain` could be said, with few brackets instead of one."""
     return [
         place
         for place, value in enumerate(values)
-        if value
-        and len(value) <= LARGEST_JSON
-        and value.count(b"{") + value.count(b"[") <= DEEPEST
-        and _decodes(value)
+        if value and len(value) <= LARGEST_JSON and value.count(b"{") + value.count(b"[") <= DEEPEST and _decodes(value)
     ]
 
 
@@ -147,53 +152,46 @@ def _decodes(text: bytes) -> bool:
         return False
 
 
-def _instants(texts: Sequence[str | None]) -> Int64s:
+def _instants(texts: Sequence[str]) -> Int64s:
     return instants_of(pa.array(texts, pa.string()))
 
 
-def _untold(size: int) -> Int64s:
-    return np.full(size, UNREAD, np.int64)
-
-
-def _micros(reading: WireReading, name: str) -> int:
-    told = getattr(reading, name)
-    return UNREAD if told is None else int(to_numpy(told).astype(np.int64))
-
-
-def _joined(
-    rows: list[Row],
-    message_of: Int64s,
-    instants: list[Int64s],
-    unread: npt.NDArray[np.bool_],
-    answers: dict[int, WireReading | Undecodable],
+def _merged(
+    rows: list[Row], message_of: Int64s, instants: list[Int64s], kept: Int64s, readings: dict[int, WireReading]
 ) -> JsonColumns:
-    """Columns of the rows of both roads, in the messages' order."""
-    slow = {at: answer for at, answer in answers.items() if isinstance(answer, WireReading)}
-    if answers:
-        keep = np.flatnonzero(~unread)
-        rows = [rows[at] for at in keep] + [_row(reading) for reading in slow.values()]
-        names = ("valid_time", "sent_at", "available_at")
-        told = [np.array([_micros(reading, name) for reading in slow.values()], np.int64) for name in names]
-        instants = [np.concatenate([column[keep], more]) for column, more in zip(instants, told, strict=True)]
-        message_of = np.concatenate([message_of[keep], np.array(list(slow), np.int64)])
-        order = np.argsort(message_of, kind="stable")
-        rows, message_of = [rows[at] for at in order], message_of[order]
-        instants = [column[order] for column in instants]
+    """Columns of the kept rows and of the readings that came by the rules, in the messages' order."""
+    rows = [rows[at] for at in kept] + [_row(reading) for reading in readings.values()]
+    more = [
+        np.array([_micros(getattr(reading, name)) for reading in readings.values()], np.int64)
+        for name in ("valid_time", "sent_at", "available_at")
+    ]
+    message_of = np.concatenate([message_of[kept], np.array(list(readings), np.int64)])
+    order = np.argsort(message_of, kind="stable")
+    instants = [np.concatenate([column[kept], told])[order] for column, told in zip(instants, more, strict=True)]
+    return _columns([rows[at] for at in order], message_of[order], instants)
+
+
+def _row(reading: WireReading) -> Row:
+    """A reading that came by the rules as a row; its instants travel beside it."""
+    words = reading.site, reading.channel, "", reading.value, reading.unit, reading.revision, None, None
+    return RecordedRow(1, *words, reading.quality)
+
+
+def _micros(instant: datetime | None) -> int:
+    return UNREAD if instant is None else int(to_numpy(instant).astype(np.int64))
+
+
+def _columns(rows: list[Row], message_of: Int64s, instants: list[Int64s]) -> JsonColumns:
+    """Rows and their instants (valid_time, sent_at, available_at) as columns."""
     return JsonColumns(
         message_of,
-        *(pa.array([getattr(row, name) for row in rows], pa.string()).dictionary_encode() for name in TEXTS),
+        pa.array([row.site for row in rows], pa.string()).dictionary_encode(),
+        pa.array([row.channel for row in rows], pa.string()).dictionary_encode(),
+        pa.array([row.unit for row in rows], pa.string()).dictionary_encode(),
         instants[0],
         np.array([row.value for row in rows], np.float64),
         np.array([row.revision for row in rows], np.int32),
         instants[1],
         instants[2],
+        np.array([getattr(row, "quality", 0) for row in rows], np.int32),
     )
-
-
-TEXTS = ("site", "channel", "unit")
-"""Columns of texts, in the order of `JsonColumns`."""
-
-
-def _row(reading: WireReading) -> Row:
-    """A reading of the slow road as a row; its instants travel beside it."""
-    return Row(1, reading.site, reading.channel, "", reading.value, reading.unit, reading.revision)
