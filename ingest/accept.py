@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -99,23 +100,20 @@ def _given_letters(batch: Batch, faults: Iterable[Fault], rows: npt.NDArray[np.i
     return letters
 
 
-def _codes(table: pa.Table, column: str) -> tuple[list[str | None], npt.NDArray[np.int64]]:
-    """The distinct texts of a column and each row's place among them."""
+def _codes(table: pa.Table, column: str) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+    """The distinct texts of a column and each row's place among them; one behind them where it has no text."""
     whole = table.column(column).combine_chunks()
     if isinstance(whole, pa.ChunkedArray):  # a table without chunks combines to an empty chunked array
-        return [], np.zeros(0, np.int64)
+        return pa.array([], pa.string()), np.zeros(0, np.int64)
     encoded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
-    texts = encoded.dictionary.to_pylist()
-    # A row without a text gets a number of its own, that of None.
-    codes = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False).astype(np.int64)
-    return [*texts, None], codes
+    texts = encoded.dictionary
+    return texts, encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _places(readings: pa.Table, channels: ChannelTable) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Each reading's channel row, -1 for an unknown channel, and the same with 0 in place of -1; shape (rows,)."""
     names, codes = _codes(readings, "channel")
-    row_of = np.array([channels.index.get(name or "", -1) for name in names] or [-1], dtype=np.int64)
-    rows: npt.NDArray[np.int64] = row_of[codes] if len(codes) else codes
+    rows: npt.NDArray[np.int64] = np.append(channels.rows_of(names), -1)[codes]
     return rows, np.maximum(rows, 0)
 
 
@@ -139,8 +137,9 @@ def _agrees(
     """The reading's text is its channel's; shape (rows,)."""
     texts, codes = _codes(readings, column)
     number, of_channel = channels.words[column]
-    told = np.array([number.get(text or "", -1) for text in texts] or [-1], np.int32)
-    agrees: npt.NDArray[np.bool_] = of_channel[safe] == (told[codes] if len(codes) else codes)
+    words = texts.to_numpy(zero_copy_only=False).tolist()
+    told = np.fromiter((*map(number.get, words, repeat(-1)), -1), np.int64, len(words) + 1)
+    agrees: npt.NDArray[np.bool_] = of_channel[safe] == told[codes]
     return agrees
 
 

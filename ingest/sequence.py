@@ -65,9 +65,8 @@ def _rows(readings: pa.Table, channels: ChannelTable) -> Int64s:
     column = readings.column("channel")
     whole = column.combine_chunks() if column.num_chunks else pa.array([], pa.string())
     encoded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
-    names = encoded.dictionary.to_pylist()
-    number = np.array([channels.index.get(name or "", -1) for name in names] or [-1], np.int64)
-    rows: Int64s = number[encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)] if len(whole) else number[:0]
+    codes = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
+    rows: Int64s = np.append(channels.rows_of(encoded.dictionary), -1)[codes]
     return rows
 
 
