@@ -68,17 +68,20 @@ class PostgresStore:
             BrokenInvariantError: A row lacks a key, or a channel changed its site, quantity or unit.
         """
         letters = tuple(dict.fromkeys([*batch.undecodable, *dead_letters]))
+        histories = self.official, self.readings
         arrived = arrived_official(batch.official), arrived_readings(batch.readings)
         with self.session.transaction():
             self._move_offset(batch)
-            official, readings = self.official.place(arrived[0]), self.readings.place(arrived[1])
+            for history, brought in zip(histories, arrived, strict=True):
+                history.make_months(brought)
+            official, readings = (h.number(brought) for h, brought in zip(histories, arrived, strict=True))
             lock_series(self.session, [official.series, readings.series])
             given, sifted = self.official.write(official), self.readings.write(readings)
             self._write_outages(batch.outages)
             self._write_letters(letters)
             counts = count(batch, letters, sifted)
             self._write_tally(batch.source, counts, len(given.kept))
-        for history in (self.official, self.readings):
+        for history in histories:
             history.keep()
         return counts
 

@@ -50,11 +50,12 @@ class PostgresHistory:
         self.series, self.months = SeriesTable(session, kind), MonthTable(session, kind)
         self._select = ", ".join(f"claim.{name}" for name in COLUMNS[kind])
 
-    def place(self, arrived: Arrived) -> Claims:
-        """A batch's claims with their series' numbers; runs inside a transaction."""
-        if not len(arrived.claims):
-            return no_claims()
+    def make_months(self, arrived: Arrived) -> None:
+        """Make the partitions that a batch needs; runs inside a transaction."""
         self.months.place(months_of(arrived.claims.valid_time))
+
+    def number(self, arrived: Arrived) -> Claims:
+        """A batch's claims with their series' numbers; runs inside a transaction."""
         return arrived.numbered(self.series.place(arrived.labels))
 
     def write(self, batch: Claims) -> Sifted:
