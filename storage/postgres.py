@@ -40,16 +40,19 @@ class PostgresStore:
         url: Address, `postgresql://user@host:port/database`; libpq's parameters may follow.
         patience_s: How long a lost server is waited for, at each step [s].
         clock: Waits between two tries to connect.
+        must_exist: Make no tables where there are none.
 
     Raises:
         StoreUnreachableError: The server does not answer.
         BadInputError: It refuses the connection, or the tables are another version's.
     """
 
-    def __init__(self, url: str, *, patience_s: float = PATIENCE_S, clock: Clock | None = None) -> None:
+    def __init__(
+        self, url: str, *, patience_s: float = PATIENCE_S, clock: Clock | None = None, must_exist: bool = False
+    ) -> None:
         self.session = Session(url, patience_s=patience_s, clock=clock)
         try:
-            open_tables(self.session)
+            open_tables(self.session, must_exist=must_exist)
         except BaseException:
             self.session.close()
             raise
@@ -193,7 +196,8 @@ class PostgresStore:
             "source": pa.array([letter.source for letter in letters], pa.string()),
             "source_offset": pa.array([letter.offset for letter in letters], pa.int64()),
             "reason": pa.array([letter.reason for letter in letters], pa.string()),
-            "detail": pa.array([letter.detail for letter in letters], pa.string()),
+            # The one character that PostgreSQL's text does not take; the payload has it as it came.
+            "detail": pa.array([letter.detail.replace("\0", "\\0") for letter in letters], pa.string()),
             "payload": pa.array([letter.payload for letter in letters], pa.binary()),
         }
         self.session.copy("dead_letter", pa.table(columns))

@@ -6,8 +6,6 @@ none, only words.
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from adbc_driver_manager import Error
 
 from gridcore.errors import (
@@ -24,13 +22,6 @@ WAITS_OUT = ("starting up", "shutting down", "recovery", "too many", "remaining 
 
 REFUSES = ("FATAL:", "SSL", "certificate", "no password supplied", "invalid connection option", "invalid port")
 """Words of a refusal that waiting does not mend: role, password, database, encryption, a malformed address."""
-
-
-def named(url: str) -> str:
-    """The address as it may be shown: without user, password and parameters."""
-    parts = urlsplit(url)
-    host = parts.hostname or "localhost"
-    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
 def is_lost(cause: Error) -> bool:
@@ -56,8 +47,11 @@ def meaning(cause: Error, where: str) -> GridError | None:
     if state in {"55P03", "40P01", "40001"}:
         return StoreConflictError("another process keeps the store locked", file=where, got=words)
     if state.startswith("53") or state in {"57014", "25006"}:
-        return StoreUnreachableError("the database does not serve; nothing of this step was kept", file=where, got=words)
-    if state.startswith("XX0") or state == "42P01":
+        return StoreUnreachableError(
+            "the database does not serve; nothing of this step was kept", file=where, got=words
+        )
+    # 23514 is a row without a partition: no table here has a CHECK, and a month that was made has been taken away.
+    if state.startswith("XX0") or state in {"42P01", "23514"}:
         return StoreDamagedError("the store's database is damaged", file=where, got=words)
     if state.startswith(("28", "42501", "3D", "3F")):
         return BadInputError("the database refuses", file=where, got=words)

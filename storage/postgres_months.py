@@ -58,9 +58,10 @@ class MonthTable:
         self._placed = set()
         if not wanted.keys() - self._known:
             return
-        self._session.rows("SELECT pg_advisory_xact_lock(?)::text", (MAKING_MONTHS,))
-        there = self.attached()
-        for name in sorted(wanted.keys() - set(there)):
+        if wanted.keys() - set(self.attached()):
+            # Another writer may have made them until the lock is had, and then until it commits they can't be seen.
+            self._session.rows("SELECT pg_advisory_xact_lock(?)::text", (MAKING_MONTHS,))
+        for name in sorted(wanted.keys() - set(self.attached())):
             begins, ends = bounds(wanted[name])
             self._session.run(f"CREATE TABLE {name} (LIKE {self._kind} INCLUDING ALL)")
             values = f"FOR VALUES FROM ('{begins}') TO ('{ends}')"

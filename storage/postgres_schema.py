@@ -26,19 +26,23 @@ def statements(text: str) -> list[str]:
 
 def version_of(session: Session) -> int:
     """Version of the tables; 0 where there are none."""
-    if session.rows("SELECT to_regclass('schema_version') IS NULL")[0][0]:
+    # Not to_regclass: within a transaction it may still say what was so before the lock was had.
+    there = "relname = 'schema_version' AND relnamespace = to_regnamespace(current_schema())"
+    if not session.rows(f"SELECT 1 FROM pg_class WHERE {there}"):
         return 0
     return int(session.rows("SELECT version FROM schema_version")[0][0])
 
 
-def open_tables(session: Session) -> None:
+def open_tables(session: Session, *, must_exist: bool = False) -> None:
     """Make the tables where there are none.
 
     Raises:
-        BadInputError: They are older or newer than this program's.
+        BadInputError: They are older or newer than this program's, or must exist and don't.
     """
-    newest = max(migrations())
-    found = version_of(session) or migrate_tables(session)
+    newest, found = max(migrations()), version_of(session)
+    if not found and must_exist:
+        raise BadInputError("no store", file=session.where, wanted="a database with the tables of a store")
+    found = found or migrate_tables(session)
     if found != newest:
         wanted = f"{newest}; an older one is brought up by `xiaona store migrate`"
         raise BadInputError("the store's tables have another version", file=session.where, got=found, wanted=wanted)

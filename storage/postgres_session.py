@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 import pyarrow as pa
 from adbc_driver_manager import Error
@@ -18,7 +18,8 @@ from adbc_driver_postgresql import dbapi
 
 from gridcore.clock import Clock, SystemClock
 from gridcore.errors import StoreUnreachableError
-from storage.postgres_errors import connect_meaning, is_lost, meaning, named
+from storage.address import shown
+from storage.postgres_errors import connect_meaning, is_lost, meaning
 
 PATIENCE_S = 30.0
 """How long a lost server is waited for: a restart takes seconds, a start after a crash its recovery."""
@@ -60,7 +61,7 @@ class Session:
     """
 
     def __init__(self, url: str, *, patience_s: float = PATIENCE_S, clock: Clock | None = None) -> None:
-        self.where = named(url)
+        self.where = shown(url)
         self._url, self._patience = with_ways(url), timedelta(seconds=patience_s)
         self._clock = clock or SystemClock()
         self._connection: dbapi.Connection | None = None
@@ -196,11 +197,15 @@ class Session:
 
 
 def with_ways(url: str) -> str:
-    """The address with `WAYS` where it has no such parameter of its own."""
-    parts = urlsplit(url)
-    given = parse_qs(parts.query)
+    """The address with `WAYS` where it has no such parameter of its own.
+
+    >>> with_ways("postgresql:///xiaona?connect_timeout=1").partition("keepalives_idle")[0]
+    'postgresql:///xiaona?connect_timeout=1&'
+    """
+    _, mark, query = url.partition("?")
+    given = parse_qs(query)
     added = "&".join(f"{name}={quote(value)}" for name, value in WAYS.items() if name not in given)
-    return parts._replace(query="&".join(part for part in (parts.query, added) if part)).geturl()
+    return f"{url}{'&' if mark else '?'}{added}"
 
 
 def arrays(*columns: pa.Array) -> pa.RecordBatch:

@@ -6,10 +6,11 @@
 -- is new is decided by the law of storage/claims.py under a lock on each series of the batch.
 --
 -- In the small tables instants are microseconds since 1970 in UTC, as in the embedded store, and are read by the same
--- statements. Checksums are those of storage/checksums.py.
+-- statements. Checksums are those of storage/checksums.py. Words that answers are sorted by compare by their bytes, as
+-- there, whatever the database's language.
 
 CREATE TABLE series (
-    number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind text NOT NULL, name text NOT NULL,
+    number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind text NOT NULL, name text COLLATE "C" NOT NULL,
     site text NOT NULL, quantity text NOT NULL, unit text NOT NULL, UNIQUE (kind, name)
 );
 
@@ -32,17 +33,17 @@ CREATE TABLE official_after PARTITION OF official FOR VALUES FROM ('2100-01-01 0
 CREATE TABLE sealed (partition text PRIMARY KEY, rows bigint NOT NULL);
 
 CREATE TABLE outage (
-    asset text NOT NULL, begins bigint NOT NULL, ends bigint NOT NULL, available_at bigint NOT NULL,
+    asset text COLLATE "C" NOT NULL, begins bigint NOT NULL, ends bigint NOT NULL, available_at bigint NOT NULL,
     checksum bigint NOT NULL, PRIMARY KEY (asset, begins, ends)
 );
 
 -- By source, so that two writers never wait for one row of counts.
 CREATE TABLE tally (source text NOT NULL, name text NOT NULL, amount bigint NOT NULL, PRIMARY KEY (source, name));
 
-CREATE TABLE source_offset (source text PRIMARY KEY, next_offset bigint NOT NULL, checksum bigint NOT NULL);
+CREATE TABLE source_offset (source text COLLATE "C" PRIMARY KEY, next_offset bigint NOT NULL, checksum bigint NOT NULL);
 
 CREATE TABLE dead_letter (
-    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, available_at bigint NOT NULL, source text NOT NULL,
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, available_at bigint NOT NULL, source text COLLATE "C" NOT NULL,
     source_offset bigint NOT NULL, reason text NOT NULL, detail text NOT NULL, payload bytea NOT NULL
 );
 
@@ -54,7 +55,7 @@ CREATE TABLE model (
 CREATE TABLE decision (issue_time bigint PRIMARY KEY, sha256 text NOT NULL, checkpoint bytea NOT NULL);
 
 CREATE TABLE document (
-    issue_time bigint NOT NULL, kind text NOT NULL, place bigint NOT NULL, layer text NOT NULL,
+    issue_time bigint NOT NULL, kind text COLLATE "C" NOT NULL, place bigint NOT NULL, layer text NOT NULL,
     checksum bigint NOT NULL, content bytea NOT NULL, PRIMARY KEY (issue_time, kind, place)
 );
 

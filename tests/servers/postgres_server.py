@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import socket
@@ -57,7 +58,7 @@ class PostgresServer:
 
     def start(self, **settings: str) -> None:
         """Start it, and wait until it serves."""
-        given = SETTINGS | {"port": str(self.port), "unix_socket_directories": str(self._folder)} | settings
+        given = SETTINGS | {"port": str(self.port), "unix_socket_directories": "''"} | settings
         options = " ".join(f"-c {name}={value}" for name, value in given.items())
         self._call("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._folder / "log"), "-o", options, "start")
 
@@ -68,8 +69,13 @@ class PostgresServer:
     def kill(self) -> None:
         """Kill all of its processes at once, as a machine's fall would."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        for pid in (self.pid, *map(int, children)):
-            os.kill(pid, signal.SIGKILL)
+        # A handle of a process can be waited for, whoever its parent is; the memory they share is free only then.
+        handles = [os.pidfd_open(pid) for pid in (self.pid, *map(int, children))]
+        for handle in handles:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        for handle in handles:
+            select.select([handle], [], [])
+            os.close(handle)
         # pg_ctl takes a server for running whose file is left and whose number lives on as a zombie.
         (self._data / "postmaster.pid").unlink()
 

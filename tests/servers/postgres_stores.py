@@ -25,7 +25,8 @@ def empty_schema(url: str) -> Iterator[str]:
     with closing(Session(url, patience_s=5.0)) as session:
         session.run(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         session.run(f"CREATE SCHEMA {schema}")
-        yield in_schema(url, schema)
+    yield in_schema(url, schema)
+    with closing(Session(url, patience_s=5.0)) as session:
         session.run("SET client_min_messages = warning")
         session.run(f"DROP SCHEMA {schema} CASCADE")
 
