@@ -10,11 +10,27 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from gridcore.forecast import Vintage
 from gridcore.network import Network
 from gridcore.plan import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Where each row of a batch stood, for a dead letter to name; a message may hold many rows.
+
+    Rows are counted through the readings, then the official values, then the outages.
+    """
+
+    offset: npt.NDArray[np.int64]
+    """Offset of its message, shape (rows,)."""
+
+    row: npt.NDArray[np.int64]
+    """Its row in that message, from 0, shape (rows,)."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,9 @@ class Batch:
 
     undecodable: tuple[DeadLetter, ...] = ()
     """Messages that could not be decoded."""
+
+    origin: Origin | None = field(default=None, compare=False)
+    """Where each row stood; None where a row is a message, and offsets count them."""
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,22 @@ from ingest.catalogue import open_grid
 from ingest.recording import write_recording
 from pipeline import console
 from pipeline.settings import read_live_settings
-from storage import maintenance
+from pipeline.stores import care_of
+from storage.address import shown
 
 store_commands = typer.Typer(help="The store: check, seal, export, migrate.", no_args_is_help=True)
 
-StoreDir = Annotated[Path, typer.Option("--store", help="Directory of the store.")]
+StoreAt = Annotated[str, typer.Option("--store", help="Directory of the store, or postgresql://... of a server.")]
+
+
+StreamConfig = Annotated[
+    Path | None, typer.Option("--config", help="TOML whose [stream] tells how Kafka is reached (TLS, user, prefix).")
+]
 
 
 def stream_commands(app: typer.Typer) -> None:
     """Add the commands of this file that stand at the top level."""
-    for command in (record, ingest, run):
+    for command in (record, play, ingest, run):
         app.command()(command)
 
 
@@ -52,9 +58,12 @@ def record(
 
 def ingest(
     source: Annotated[
-        str, typer.Option("--from", help="file:///... of a recording, a grid directory, Parquet, CSV or JSON lines.")
+        str,
+        typer.Option(
+            "--from", help="kafka://HOST:PORT, or file:///... of a recording, a grid, Parquet, CSV, JSON lines."
+        ),
     ],
-    store: StoreDir,
+    store: StoreAt,
     until_idle: Annotated[
         float, typer.Option("--until-idle", help="Stop after so many seconds without a reading.")
     ] = 0.0,
@@ -62,11 +71,36 @@ def ingest(
     grid: Annotated[
         str | None, typer.Option("--grid", help="Grid whose channels are expected, where the source names none.")
     ] = None,
+    group: Annotated[str, typer.Option("--group", help="Consumer group to share Kafka's partitions with.")] = "",
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Readings tell themselves when they were first had: a played recording.")
+    ] = False,
+    config: StreamConfig = None,
 ) -> None:
     """Take readings into a store: decode, check, keep; nothing is dropped silently."""
-    from pipeline.ingest_command import run_ingest
+    from pipeline.ingest_command import IngestOptions, run_ingest
 
-    run_ingest(source, store, grid, until_idle, as_json)
+    run_ingest(source, store, IngestOptions(grid, until_idle, group, recorded, config), as_json=as_json)
+
+
+def play(
+    recording: Annotated[Path, typer.Argument(help="Directory of a recording.")],
+    to: Annotated[str, typer.Option("--to", help="kafka://HOST:PORT")],
+    form: Annotated[str, typer.Option("--format", help="json (a message a row) or arrow (batches).")] = "json",
+    together: Annotated[
+        float, typer.Option("--together", help="Minutes of arrivals in an Arrow message; 15 at most for a replay.")
+    ] = 15.0,
+    config: StreamConfig = None,
+) -> None:
+    """Send a recording into Kafka's topics, each row with its own arrival."""
+    from pipeline.stream_settings import stream_at
+    from pipeline.streams import FORMATS
+    from pipeline.streams import play as play_into
+
+    if form not in FORMATS or together <= 0:
+        got = form if form not in FORMATS else f"--together {together:g}"
+        raise BadInputError("how to play", got=got, wanted=f"--format {' or '.join(FORMATS)}, --together above 0")
+    console.print_json(play_into(recording, stream_at(to, config), form, timedelta(minutes=together)))
 
 
 def run(config: Annotated[Path, typer.Option("--config", help="TOML file of a live run.")]) -> None:
@@ -77,36 +111,31 @@ def run(config: Annotated[Path, typer.Option("--config", help="TOML file of a li
 
 
 @store_commands.command()
-def check(store: StoreDir) -> None:
+def check(store: StoreAt) -> None:
     """Check checksums, offsets and the conservation of readings; exit code 4 where the store is damaged."""
-    findings = maintenance.check(_existing(store))
+    findings = care_of(store).check()
     for finding in findings:
         console.results.print(str(finding))
     if findings:
-        raise StoreDamagedError("the store is damaged", file=store, got=f"{len(findings)} findings", wanted="none")
+        where = shown(store)
+        raise StoreDamagedError("the store is damaged", file=where, got=f"{len(findings)} findings", wanted="none")
     console.results.print("good")
 
 
 @store_commands.command()
-def seal(store: StoreDir) -> None:
-    """Move closed days from the hot rows into Parquet segments."""
-    console.results.print(f"sealed {maintenance.seal(_existing(store))} readings")
+def seal(store: StoreAt) -> None:
+    """Bring closed periods into their lasting form: days into Parquet segments, months on a server into order."""
+    console.results.print(f"sealed {care_of(store).seal()} readings")
 
 
 @store_commands.command()
-def export(store: StoreDir, out: Annotated[Path, typer.Option("--out", help="Directory to write.")]) -> None:
+def export(store: StoreAt, out: Annotated[Path, typer.Option("--out", help="Directory to write.")]) -> None:
     """Write readings, revisions, dead letters and offsets as Parquet."""
-    maintenance.export(_existing(store), out)
+    care_of(store).export(out)
     console.errors.print(f"export: {out}", highlight=False)
 
 
 @store_commands.command()
-def migrate(store: StoreDir) -> None:
+def migrate(store: StoreAt) -> None:
     """Bring the store to this version's schema."""
-    console.results.print(f"schema version {maintenance.migrate(_existing(store))}")
-
-
-def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise BadInputError("no store", file=path, wanted="the directory of a store")
-    return path
+    console.results.print(f"schema version {care_of(store).migrate()}")

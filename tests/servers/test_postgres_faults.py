@@ -1,0 +1,180 @@
+"""A server that dies, hangs behind a lock or refuses: an error of ours says so, and nothing is half kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from gridcore.errors import (
+    BadInputError,
+    GridError,
+    NoSpaceError,
+    StoreConflictError,
+    StoreDamagedError,
+    StoreUnreachableError,
+)
+from gridcore.ports import DeadLetter
+from storage.postgres import PostgresStore
+from storage.postgres_care import check
+from storage.postgres_session import Session
+from tests.contracts.store_content import SOURCE, batch, minutes, official, outage, reading
+from tests.servers.postgres_server import PostgresServer, own_server
+from tests.servers.postgres_stores import empty_schema, in_postgres
+
+pytestmark = pytest.mark.postgres
+
+LETTER = DeadLetter(minutes(1), SOURCE, 0, "unknown_channel", "", b"\xff")
+ONE = batch(0, [reading("W1/power", 0, 7.0, 6)])
+
+ONE_OF_ALL = [reading("W1/power", 0, 7.0, 6), reading("W2/power", 0, 7.0, 6)]
+OFFICIAL = [official("W1", 60, 5.0, 0, 1)]
+OUTAGES = [outage("W1", 0, 9, 6)]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """A server that may be killed."""
+    with own_server() as started:
+        yield started
+
+
+class Broken:
+    """Kills and starts the server before the n-th statement of a session, counted from now.
+
+    Args:
+        session: The session; its way to the connection is watched.
+        server: Its server.
+        nth: Which statement, from 0 on; none where negative.
+    """
+
+    def __init__(self, session: Session, server: PostgresServer, nth: int) -> None:
+        self._through, self._server, self._nth, self.seen = session._connected, server, nth, 0
+        session._connected = self  # type: ignore[method-assign]
+
+    def __call__(self) -> Any:
+        if self.seen == self._nth:
+            self._server.kill()
+            self._server.start()
+        self.seen += 1
+        return self._through()
+
+
+def test_a_server_killed_before_any_statement_of_a_batch_loses_and_doubles_nothing(server: PostgresServer) -> None:
+    """The writer reads its offset anew after each break, as a feed does."""
+    letters = [replace(LETTER, offset=offset) for offset in (0, 1)]
+
+    def deliver(url: str, nth: int) -> tuple[int, int, int]:
+        """Delivers the batch until it is kept; gives breaks, statements of the first try, and readings counted."""
+        breaks = stored = 0
+        with closing(PostgresStore(url, patience_s=20.0)) as store:
+            broken = Broken(store.session, server, nth)
+            statements = 0
+            while store.offsets().get(SOURCE, 0) == 0:
+                began = broken.seen
+                try:
+                    stored += store.accept(batch(0, ONE_OF_ALL, OFFICIAL, OUTAGES), letters).stored
+                except StoreUnreachableError:
+                    breaks += 1
+                statements = statements or broken.seen - began
+            return breaks, statements, stored
+
+    with empty_schema(server.url) as url:
+        breaks, statements, _ = deliver(url, -1)
+    assert (breaks, statements > 10) == (0, True)
+    # Statement 0 asks for the offsets and 1 is BEGIN: before these the connection is idle, and made anew.
+    for nth in range(statements + 1):
+        with empty_schema(server.url) as url:
+            breaks, _, stored = deliver(url, nth)
+            assert breaks == (1 if nth >= 2 else 0)
+            assert stored == 2
+            with closing(PostgresStore(url)) as store:
+                counts = "SELECT count(*) FROM reading UNION ALL SELECT count(*) FROM official UNION ALL"
+                assert store.rows(f"{counts} SELECT count(*) FROM dead_letter") == [(2,), (1,), (2,)]
+            assert check(url) == []
+
+
+def test_an_idle_connection_that_was_lost_is_made_anew_without_an_error(server: PostgresServer) -> None:
+    with empty_schema(server.url) as url, closing(PostgresStore(url)) as store, closing(Session(server.url)) as other:
+        store.accept(ONE, ())
+        for ask in (store.offsets, lambda: store.accept(batch(1, [reading("W1/power", 5, 7.0, 9)]), ()).stored):
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            other.rows(f"{others} AND application_name = 'xiaona'")
+            assert ask() in ({SOURCE: 1}, 1)
+
+
+def test_a_server_that_is_not_there_is_waited_for_as_long_as_was_said(server: PostgresServer) -> None:
+    with empty_schema(server.url) as url, closing(PostgresStore(url, patience_s=0.5)) as store:
+        server.stop()
+        began = perf_counter()
+        with pytest.raises(StoreUnreachableError, match="reached"):
+            store.accept(ONE, ())
+        with pytest.raises(StoreUnreachableError, match="reached"):
+            PostgresStore(url, patience_s=0.5)
+        assert 0.5 < perf_counter() - began < 10
+        server.start()
+        assert store.accept(ONE, ()).stored == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [("nobody", 'role "nobody" does not exist'), ("xiaona:secret", "nosuch"), ("xiaona:secret", "SSL")],
+)
+def test_a_refused_connection_fails_at_once_and_shows_no_secret(postgres: str, change: str, words: str) -> None:
+    url = postgres.replace("xiaona@", f"{change}@")
+    url = url.replace("/postgres", "/nosuch") if words == "nosuch" else url
+    url = f"{url}?sslmode=require" if words == "SSL" else url
+    began = perf_counter()
+    with pytest.raises(BadInputError, match=words) as refused:
+        PostgresStore(url)
+    assert perf_counter() - began < 5
+    assert "secret" not in str(refused.value)
+
+
+def test_a_locked_store_is_a_conflict_and_keeps_nothing(postgres: str) -> None:
+    with empty_schema(postgres) as url, closing(PostgresStore(url)) as owner:
+        owner.accept(ONE, ())
+        with closing(PostgresStore(f"{url}%20-clock_timeout%3D100ms")) as store:
+            with owner.session.transaction():
+                owner.session.run("UPDATE source_offset SET next_offset = 1")
+                with pytest.raises(StoreConflictError, match="locked"):
+                    store.accept(batch(1, [reading("W1/power", 5, 7.0, 9)]), ())
+            assert store.accept(batch(1, [reading("W1/power", 5, 7.0, 9)]), ()).stored == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted", "words"),
+    [
+        ("PERFORM pg_sleep(9)", StoreUnreachableError, "timeout"),
+        ("RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'", NoSpaceError, "no space left"),
+        ("RAISE EXCEPTION 'bad page' USING ERRCODE = 'XX001'", StoreDamagedError, "bad page"),
+        ("RAISE EXCEPTION 'in a ring' USING ERRCODE = '40P01'", StoreConflictError, "in a ring"),
+        ("RAISE EXCEPTION 'standby' USING ERRCODE = '25006'", StoreUnreachableError, "standby"),
+    ],
+)
+def test_a_step_that_the_server_breaks_off_is_kept_not_at_all(
+    postgres: str, body: str, wanted: type[GridError], words: str
+) -> None:
+    with empty_schema(postgres) as url, closing(PostgresStore(f"{url}%20-cstatement_timeout%3D300ms")) as store:
+        body = f"BEGIN {body}; RETURN NEW; END"
+        store.session.run(f"CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
+        store.session.run("CREATE TRIGGER broken BEFORE INSERT ON dead_letter EXECUTE FUNCTION break_off()")
+        with pytest.raises(wanted, match=words):
+            store.accept(ONE, (LETTER,))
+        assert store.offsets() == {}
+        assert store.rows("SELECT (SELECT count(*) FROM reading) + (SELECT count(*) FROM series)") == [(0,)]
+        store.session.run("DROP TRIGGER broken ON dead_letter")
+        assert store.accept(ONE, (LETTER,)).stored == 1
+
+
+def test_a_detached_month_is_refused_and_not_written_past(postgres: str) -> None:
+    with in_postgres(postgres) as store:
+        store.accept(ONE, ())
+        store.session.run("ALTER TABLE reading DETACH PARTITION reading_2020_04")
+        with pytest.raises(StoreDamagedError, match="partition"):
+            store.accept(batch(1, [reading("W1/power", 5, 7.0, 9)]), ())
+        assert store.offsets() == {SOURCE: 1}
