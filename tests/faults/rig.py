@@ -17,6 +17,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
+from gridcore.errors import BadInputError
 from infra.kafka.cluster import Cluster
 from infra.kafka.topics import TOPICS
 from ingest.catalogue import open_grid
@@ -85,6 +86,19 @@ class Rig:
         environment = {**os.environ, "PYTHONPATH": os.getcwd(), **self.environment}
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True, env=environment)
 
+    def start_command(self, *words: str) -> subprocess.Popen[str]:
+        """Start `xiaona WORDS`."""
+        environment = {**os.environ, "PYTHONPATH": os.getcwd(), **self.environment}
+        command = [sys.executable, "-m", "pipeline.cli", *words]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `xiaona WORDS` to its end."""
+        process = self.start_command(*words)
+        out, told = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, told)
+
     def said(self) -> str:
         """What the last `xiaona ingest` wrote to standard error."""
         return (self.folder / f"ingest-{self._runs}.log").read_text(encoding="utf-8", errors="replace")
@@ -136,9 +150,10 @@ class Rig:
                 return server.offsets()
             finally:
                 server.close()
-        if not Path(self.store).is_dir():
+        try:
+            store = EmbeddedStore(Path(self.store), is_read_only=True)
+        except BadInputError:  # not made yet
             return {}
-        store = EmbeddedStore(Path(self.store), is_read_only=True)
         try:
             return store.offsets()
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -41,7 +42,7 @@ class Reading:
             "site": self.site,
             "channel": self.channel,
             "valid_time": self.valid_time.isoformat(),
-            "value": self.value,
+            "value": self.value if math.isfinite(self.value) else None,
             "unit": self.unit,
             "revision": self.revision,
         }
@@ -104,6 +105,10 @@ class Sender:
             self._producer.produce(topic, payload, key, on_delivery=noted)
         self.flush()
 
+    def send_words(self, message: bytes, reading: Reading, topic: str = TOPIC) -> None:
+        """Send a reading in words of the caller's own; not waited for."""
+        self._hand_over(message, reading, topic)
+
     def start(self, readings: Iterator[Reading], a_second: float, topic: str = TOPIC) -> None:
         """Send in a thread, so many a second, until `stop`."""
 
@@ -130,6 +135,9 @@ class Sender:
         self._producer.flush(150)
 
     def _produce(self, reading: Reading, topic: str) -> None:
+        self._hand_over(reading.encode(), reading, topic)
+
+    def _hand_over(self, message: bytes, reading: Reading, topic: str) -> None:
         def noted(error: KafkaError | None, _message: Message) -> None:
             if error is None:
                 self._ledger.note_reading(reading.identity)
@@ -137,7 +145,7 @@ class Sender:
         self._ledger.note_sent()
         while True:
             try:
-                self._producer.produce(topic, reading.encode(), reading.site.encode(), on_delivery=noted)
+                self._producer.produce(topic, message, reading.site.encode(), on_delivery=noted)
                 break
             except BufferError:
                 self._producer.poll(0.1)
