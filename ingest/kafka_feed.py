@@ -53,13 +53,13 @@ FULL_MESSAGES = 20_000
 class Readiness(StrEnum):
     """Why a tick need not wait longer for a partition."""
 
-    PAST = "past"
+    PAST = "read_past"
     """It was read past the instant."""
 
-    END = "end"
+    END = "at_end"
     """It was read to the end that it had after the instant."""
 
-    GRACE = "grace"
+    GRACE = "grace_over"
     """The grace time has passed before either."""
 
 

@@ -171,7 +171,7 @@ class Partition:
         self._weigh(-end, -head.size_bytes)
         start, self.start = self.start, int(head.offsets[-1]) + 1
         tables = {name: schema.empty_table() for name, schema in EMPTY.items()} | {self._topic.table: head.table}
-        origin = Origin(head.offsets[head.message_of], head.row_of) if self._topic.table == "readings" else None
+        origin = Origin(head.offsets[head.message_of], head.row_of)
         return Batch(self.source, start, self.start, **tables, undecodable=head.letters, origin=origin)
 
     def _decoded(self) -> Chunk | None:

@@ -45,9 +45,7 @@ def run_of(messages: Sequence[KafkaMessage], source: str, *, honours_recorded_ar
     """
     stamps = [message.timestamp() for message in messages]
     if not honours_recorded_arrival and any(sort != TIMESTAMP_LOG_APPEND_TIME for sort, _ in stamps):
-        wanted = (
-            "message.timestamp.type=LogAppendTime on the topic: the broker's clock tells when we had it"
-        )
+        wanted = "message.timestamp.type=LogAppendTime on the topic: the broker's clock tells when we had it"
         raise BadInputError("a topic stamped by its senders", file=source, got="CreateTime", wanted=wanted)
     values: list[Message] = [message.value() for message in messages]
     content_types = [_content_type(message.headers()) for message in messages]

@@ -22,9 +22,14 @@ store_commands = typer.Typer(help="The store: check, seal, export, migrate.", no
 StoreAt = Annotated[str, typer.Option("--store", help="Directory of the store, or postgresql://... of a server.")]
 
 
+StreamConfig = Annotated[
+    Path | None, typer.Option("--config", help="TOML whose [stream] tells how Kafka is reached (TLS, user, prefix).")
+]
+
+
 def stream_commands(app: typer.Typer) -> None:
     """Add the commands of this file that stand at the top level."""
-    for command in (record, ingest, run):
+    for command in (record, play, ingest, run):
         app.command()(command)
 
 
@@ -53,7 +58,10 @@ def record(
 
 def ingest(
     source: Annotated[
-        str, typer.Option("--from", help="file:///... of a recording, a grid directory, Parquet, CSV or JSON lines.")
+        str,
+        typer.Option(
+            "--from", help="kafka://HOST:PORT, or file:///... of a recording, a grid, Parquet, CSV, JSON lines."
+        ),
     ],
     store: StoreAt,
     until_idle: Annotated[
@@ -63,11 +71,36 @@ def ingest(
     grid: Annotated[
         str | None, typer.Option("--grid", help="Grid whose channels are expected, where the source names none.")
     ] = None,
+    group: Annotated[str, typer.Option("--group", help="Consumer group to share Kafka's partitions with.")] = "",
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Readings tell themselves when they were first had: a played recording.")
+    ] = False,
+    config: StreamConfig = None,
 ) -> None:
     """Take readings into a store: decode, check, keep; nothing is dropped silently."""
-    from pipeline.ingest_command import run_ingest
+    from pipeline.ingest_command import IngestOptions, run_ingest
 
-    run_ingest(source, store, grid, until_idle, as_json)
+    run_ingest(source, store, IngestOptions(grid, until_idle, group, recorded, config), as_json=as_json)
+
+
+def play(
+    recording: Annotated[Path, typer.Argument(help="Directory of a recording.")],
+    to: Annotated[str, typer.Option("--to", help="kafka://HOST:PORT")],
+    form: Annotated[str, typer.Option("--format", help="json (a message a row) or arrow (batches).")] = "json",
+    together: Annotated[
+        float, typer.Option("--together", help="Minutes of arrivals in an Arrow message; 15 at most for a replay.")
+    ] = 15.0,
+    config: StreamConfig = None,
+) -> None:
+    """Send a recording into Kafka's topics, each row with its own arrival."""
+    from pipeline.stream_settings import stream_at
+    from pipeline.streams import FORMATS
+    from pipeline.streams import play as play_into
+
+    if form not in FORMATS or together <= 0:
+        got = form if form not in FORMATS else f"--together {together:g}"
+        raise BadInputError("how to play", got=got, wanted=f"--format {' or '.join(FORMATS)}, --together above 0")
+    console.print_json(play_into(recording, stream_at(to, config), form, timedelta(minutes=together)))
 
 
 def run(config: Annotated[Path, typer.Option("--config", help="TOML file of a live run.")]) -> None:
