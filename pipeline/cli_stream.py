@@ -29,7 +29,7 @@ StreamConfig = Annotated[
 
 def stream_commands(app: typer.Typer) -> None:
     """Add the commands of this file that stand at the top level."""
-    for command in (record, play, ingest, run):
+    for command in (record, play, ingest, relay, run):
         app.command()(command)
 
 
@@ -101,6 +101,23 @@ def play(
         got = form if form not in FORMATS else f"--together {together:g}"
         raise BadInputError("how to play", got=got, wanted=f"--format {' or '.join(FORMATS)}, --together above 0")
     console.print_json(play_into(recording, stream_at(to, config), form, timedelta(minutes=together)))
+
+
+def relay(
+    store: StoreAt,
+    to: Annotated[str, typer.Option("--to", help="kafka://HOST:PORT")],
+    until_idle: Annotated[
+        float | None, typer.Option("--until-idle", min=0, help="Stop when nothing was pending for so many seconds.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    config: StreamConfig = None,
+) -> None:
+    """Send a store's forecasts, plans, setpoints and dead letters to their topics, until it is ended."""
+    from pipeline.relay_command import run_relay
+    from pipeline.stream_settings import stream_at
+
+    idle = None if until_idle is None else timedelta(seconds=until_idle)
+    run_relay(store, stream_at(to, config), idle, as_json=as_json)
 
 
 def run(config: Annotated[Path, typer.Option("--config", help="TOML file of a live run.")]) -> None:

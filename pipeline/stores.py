@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from gridcore.errors import BadInputError
 from gridcore.ports import Store
 from storage.address import is_server
 from storage.altered import Finding
+from storage.sql import Sql
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,14 @@ class Care:
     """Bring the tables to this program's version; gives the version."""
 
 
+class Tables(Sql, Protocol):
+    """A store's small tables by an open connection."""
+
+    def close(self) -> None:
+        """Release it."""
+        ...
+
+
 def open_store(where: str | Path) -> Store:
     """The store of a directory or an address, made where there is none; the caller closes it.
 
@@ -45,6 +55,21 @@ def open_store(where: str | Path) -> Store:
     from storage.embedded import EmbeddedStore
 
     return EmbeddedStore(Path(where))
+
+
+def open_tables(where: str | Path) -> Tables:
+    """The small tables of a store alone, for a thread or process beside the one that writes readings.
+
+    Raises:
+        As `open_store`.
+    """
+    if is_server(where):
+        from storage.postgres import PostgresStore
+
+        return PostgresStore(str(where))
+    from storage.embedded_tables import EmbeddedTables
+
+    return EmbeddedTables(Path(where))
 
 
 def care_of(where: str | Path) -> Care:

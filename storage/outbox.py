@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -32,8 +33,16 @@ class Message:
     issue_time: datetime
     """When it was decided."""
 
-    rows: pa.Table
-    """`FORECAST_SCHEMA`, `PLAN_SCHEMA` or `SETPOINT_SCHEMA`."""
+    kind: str
+    """forecast, plan or setpoint."""
+
+    content: bytes
+    """The document, as `storage.documents` wrote it."""
+
+    @cached_property
+    def rows(self) -> pa.Table:
+        """`FORECAST_SCHEMA`, `PLAN_SCHEMA` or `SETPOINT_SCHEMA`."""
+        return document_rows(self.kind, self.content)
 
 
 def pending(store: Sql, limit: int) -> tuple[Message, ...]:
@@ -41,12 +50,10 @@ def pending(store: Sql, limit: int) -> tuple[Message, ...]:
     query = """SELECT message_id, topic, o.issue_time, kind, checksum, content
                FROM outbox o JOIN document USING (issue_time, kind, place)
                WHERE is_sent = 0 ORDER BY seq LIMIT ?"""
-    found = store.rows(query, (limit,))
-    messages = []
-    for name, topic, at, kind, checksum, content in found:
-        rows = document_rows(kind, verified(f"message {name}", content, checksum))
-        messages.append(Message(name, topic, instant_of(at), rows))
-    return tuple(messages)
+    return tuple(
+        Message(name, topic, instant_of(at), kind, verified(f"message {name}", content, checksum))
+        for name, topic, at, kind, checksum, content in store.rows(query, (limit,))
+    )
 
 
 def pending_count(store: Sql) -> int:
