@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
-import pyarrow as pa
 
 from gridcore.reading import UNUSABLE, Quality
-from storage.columns import Label
 from storage.embedded import EmbeddedStore
+from storage.folder_lock import stays
 from storage.history import History
 from storage.segments import COLUMNS, SEGMENT_FOLDER, claim_table
 
@@ -59,36 +58,36 @@ def analysis_of(store: EmbeddedStore) -> Iterator[duckdb.DuckDBPyConnection]:
 
     It shows the store as it is now; what is stored later is not in it.
     """
-    store.refresh()
-    connection = duckdb.connect(config={"threads": 1})
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("label", _labels(store.readings.labels))
-        for history in (store.readings, store.official):
-            _add_log(connection, store, history)
-            name, _, version, _, value, _ = COLUMNS[history.kind]
-            words = {"kind": history.kind, "name": name, "version": version, "value": value, "unusable": int(UNUSABLE)}
-            for view in (_CLAIMS, _RANKED):
-                connection.execute(view.format(**words))
-        connection.execute(_READINGS)
-        yield connection
-    finally:
-        connection.close()
+    # The files are read one by one as the caller asks: none may be merged away before the end.
+    with stays(store.path / SEGMENT_FOLDER):
+        store.refresh()
+        connection = duckdb.connect(config={"threads": 1})
+        try:
+            _add_views(connection, store)
+            yield connection
+        finally:
+            connection.close()
+
+
+def _add_views(connection: duckdb.DuckDBPyConnection, store: EmbeddedStore) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.register("label", store.readings.series.table().rename_columns({"name": "channel"}))
+    for history in (store.readings, store.official):
+        _add_log(connection, store, history)
+        name, _, version, _, value, _ = COLUMNS[history.kind]
+        words = {"kind": history.kind, "name": name, "version": version, "value": value, "unusable": int(UNUSABLE)}
+        for view in (_CLAIMS, _RANKED):
+            connection.execute(view.format(**words))
+    connection.execute(_READINGS)
 
 
 def _add_log(connection: duckdb.DuckDBPyConnection, store: EmbeddedStore, history: History) -> None:
     """The view KIND_log: all claims as they were written, some of them twice."""
-    names = [label.name for label in history.labels]
-    connection.register(f"hot_{history.kind}", claim_table(history.kind, history.hot_claims(), names))
+    hot = claim_table(history.kind, history.hot_claims(), history.series.names)
+    connection.register(f"hot_{history.kind}", hot)
     files = [str(store.path / SEGMENT_FOLDER / segment.file) for segment in history.segments]
     parts = [f"SELECT * FROM hot_{history.kind}"]
     if files:
         quoted = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
         parts.append(f"SELECT * FROM read_parquet([{quoted}])")
     connection.execute(f"CREATE VIEW {history.kind}_log AS {' UNION ALL BY NAME '.join(parts)}")
-
-
-def _labels(labels: list[Label]) -> pa.Table:
-    words = ("name", "site", "quantity", "unit")
-    columns = [pa.array([getattr(label, word) for label in labels], pa.string()) for word in words]
-    return pa.Table.from_arrays(columns, names=["channel", *words[1:]])

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from storage.durable import make_folder
-from storage.embedded import EmbeddedStore, fork
+from storage.embedded import EmbeddedStore
+from storage.fork import fork
 from storage.segments import SEGMENT_FOLDER
 from tests.storage.telemetry import telemetry_batch
 

@@ -16,7 +16,8 @@ import pytest
 from gridcore.errors import BadInputError, NoSpaceError, StoreConflictError, StoreDamagedError
 from storage import database, history
 from storage.check import check
-from storage.embedded import EmbeddedStore, fork
+from storage.embedded import EmbeddedStore
+from storage.fork import fork
 from storage.outbox import pending_count
 from tests.contracts.store_content import (
     LONG_AGO,
