@@ -152,7 +152,7 @@ def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     found = schema_version(connection)
     if found != SCHEMA_VERSION:
-        wanted = f"{SCHEMA_VERSION}; one of 2 is brought up by `xiaona store migrate`, an older one is filled anew from its feeds"
+        wanted = f"{SCHEMA_VERSION}; an older one is brought up by `xiaona store migrate`"
         raise BadInputError("the store's tables have another version", file=path, got=found, wanted=wanted)
 
 

@@ -78,10 +78,11 @@ def _log(connection: sqlite3.Connection, kind: str) -> Iterator[Claims]:
     cursor = connection.execute(query)
     while rows := cursor.fetchmany(BLOB_ROWS):
         columns = list(zip(*rows, strict=True))
-        numbers = [_integers(columns[place]) for place in (0, 1, 2, 3, 5, 6)]
+        valid_time, version, available_at, checksums = (_integers(columns[place]) for place in (1, 2, 3, 6))
+        series, quality = (_integers(columns[place]).astype(np.int32) for place in (0, 5))
         value = np.array(columns[4], dtype=np.float64)
-        claims = Claims(numbers[0].astype(np.int32), *numbers[1:4], value, numbers[4].astype(np.int32))
-        verify_claims(kind, claims, numbers[5])
+        claims = Claims(series, valid_time, version, available_at, value, quality)
+        verify_claims(kind, claims, checksums)
         yield claims
 
 

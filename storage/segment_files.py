@@ -89,28 +89,27 @@ class SegmentFiles:
 
 
 class _File:
-    """A segment's file, mapped into memory; its pages are the system's to keep or drop."""
+    """An open segment. It is not mapped into memory: a file cut short under a map ends the process (SIGBUS)."""
 
     def __init__(self, path: Path, segment: Segment) -> None:
         self._path, self._groups = path, segment.groups
         self._columns = ["series", *COLUMNS[segment.kind][1:]]
         try:
-            self._content = pa.memory_map(str(path)).read_buffer()
+            self._content = pa.OSFile(str(path))
         except FileNotFoundError as cause:
             raise SegmentMissingError("a segment is missing", file=path, wanted=f"{segment.rows} rows") from cause
-        self._verify(int(self._groups.end[-1]), self._content.size, segment.footer_checksum)
-        self._parquet = pq.ParquetFile(pa.BufferReader(self._content))
+        self._verify(int(self._groups.end[-1]), self._content.size(), segment.footer_checksum)
+        self._parquet = pq.ParquetFile(self._content)
 
     def read(self, number: int) -> Claims:
         """The claims of a row group."""
         groups: Groups = self._groups
         self._verify(int(groups.offset[number]), int(groups.end[number]), int(groups.checksum[number]))
-        table = self._parquet.read_row_group(number, columns=self._columns, use_threads=False)
-        return to_claims(table)
+        return to_claims(self._parquet.read_row_group(number, columns=self._columns, use_threads=False))
 
     def _verify(self, start: int, end: int, checksum: int) -> None:
-        found = zlib.crc32(self._content.slice(start, max(end - start, 0)))
-        if found != checksum or end > self._content.size:
+        found = zlib.crc32(self._content.read_at(max(end - start, 0), start))
+        if found != checksum:
             what = "a segment has other bytes than were written"
             raise StoreDamagedError(what, file=self._path, got=found, wanted=checksum)
 

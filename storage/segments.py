@@ -157,7 +157,7 @@ def _cut(pieces: Iterable[Claims]) -> Iterator[Claims]:
 
 def _places(path: Path) -> tuple[list[tuple[int, int, int]], int]:
     """First byte, byte after the last and checksum of each row group, and the footer's checksum."""
-    content = memoryview(pa.memory_map(str(path)).read_buffer())
+    content = memoryview(path.read_bytes())
     found = pq.read_metadata(path)
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
     first_columns = [found.row_group(number).column(0) for number in range(found.num_row_groups)]
