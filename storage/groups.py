@@ -40,6 +40,9 @@ class Groups:
     head_valid_time: Int64s
     """valid_time of the first row [us]."""
 
+    tail_valid_time: Int64s
+    """valid_time of the last row [us]."""
+
     first_valid_time: Int64s
     """Smallest valid_time [us]."""
 
@@ -65,8 +68,13 @@ class Groups:
             end: End of the valid_times [us].
             instant: Latest available_at [us].
         """
-        before = np.searchsorted(series, self.first_series)
-        holds_series = np.searchsorted(series, self.last_series, side="right") > before
+        from_first, to_last = np.searchsorted(series, self.first_series), np.searchsorted(series, self.last_series)
+        past_first = np.searchsorted(series, self.first_series, side="right")
+        past_last = np.searchsorted(series, self.last_series, side="right")
+        # Of its first series a group holds no period before its first row's, of its last one none after its last row's.
+        of_first = (past_first > from_first) & (self.head_valid_time < end)
+        of_last = (past_last > to_last) & (self.tail_valid_time >= start)
+        holds_series = of_first | of_last | (to_last > past_first)
         in_time = (self.first_valid_time < end) & (self.last_valid_time >= start)
         return np.flatnonzero(holds_series & in_time & (self.first_available_at <= instant))
 
@@ -95,6 +103,6 @@ def indexed(pieces: Sequence[tuple[int, ...]], places: Sequence[tuple[int, int, 
 def bounds_of(claims: Claims) -> tuple[int, ...]:
     """What the index says of a group's claims, sorted by series, valid_time."""
     series, valid_time, available_at = claims.series, claims.valid_time, claims.available_at
-    order = (int(series[0]), int(series[-1]), int(valid_time[0]))
+    order = (int(series[0]), int(series[-1]), int(valid_time[0]), int(valid_time[-1]))
     spans = (valid_time.min(), valid_time.max(), available_at.min(), available_at.max())
     return len(claims), *order, *(int(edge) for edge in spans)

@@ -36,14 +36,14 @@ class Run:
         return len(self.claims)
 
     @cached_property
-    def _starts(self) -> Positions:
-        """First row of each series that occurs."""
-        return np.flatnonzero(heads(self.claims.series))
+    def _edges(self) -> Positions:
+        """First row of each series that occurs and, last, the number of rows."""
+        return np.append(np.flatnonzero(heads(self.claims.series)), len(self))
 
     @cached_property
     def _present(self) -> npt.NDArray[np.int32]:
         """The series that occur, ascending."""
-        return self.claims.series[self._starts]
+        return self.claims.series[self._edges[:-1]]
 
     @cached_property
     def latest_available(self) -> int:
@@ -59,16 +59,41 @@ class Run:
             end: End of the valid_times [us].
             instant: Latest available_at [us].
         """
-        first = self._search(series, np.full(len(series), start))
-        rows = _spread(first, self._search(series, np.full(len(series), end)))
-        found = self.claims.take(rows)
+        found = self.claims.take(self._rows_between(series, start, end))
         return found if self.latest_available <= instant else found.take(found.available_at <= instant)
 
     def twins(self, claims: Claims) -> Claims:
         """Claims that share series and valid_time with one of those given, which are sorted by these."""
         cell = heads(claims.series, claims.valid_time)
         series, valid_time = claims.series[cell], claims.valid_time[cell]
-        return self.claims.take(_spread(self._search(series, valid_time), self._search(series, valid_time + 1)))
+        first = self._search(series, valid_time)
+        last, alike = first.copy(), np.arange(len(first))
+        # A cell holds few claims: stepping over them is faster than a second search.
+        while len(alike):
+            alike = alike[last[alike] < len(self)]
+            rows = last[alike]
+            is_same = (self.claims.valid_time[rows] == valid_time[alike]) & (self.claims.series[rows] == series[alike])
+            alike = alike[is_same]
+            last[alike] += 1
+        return self.claims.take(_spread(first, last))
+
+    def _rows_between(self, series: npt.NDArray[np.integer], start: int, end: int) -> Positions | slice:
+        """Rows of some series with valid_time in [start, end)."""
+        if not len(self):
+            return slice(0, 0)
+        near = slice(*np.searchsorted(series, [self._present[0], self._present[-1] + 1]))
+        place = np.searchsorted(self._present, series[near])
+        place = place[self._present[place] == series[near]]
+        first, last = self._edges[place], self._edges[place + 1]
+        if len(place) == 1:
+            times = self.claims.valid_time[first[0] : last[0]]
+            return slice(int(first[0] + times.searchsorted(start)), int(first[0] + times.searchsorted(end)))
+        rows = _spread(first, last)
+        times = self.claims.valid_time[rows]
+        inside = (times >= start) & (times < end)
+        if inside.all():
+            return rows
+        return np.arange(len(self))[rows][inside] if isinstance(rows, slice) else rows[inside]
 
     def position(self, series: int, valid_time: int) -> int:
         """First row that is not before a cell."""
@@ -79,13 +104,12 @@ class Run:
 
         All series are halved together; a sorted key of both columns would overflow for many series over many years.
         """
-        edges = np.append(self._starts, len(self))
         place = np.searchsorted(self._present, series)
-        low = edges[place]
+        low = self._edges[place]
         known = place < len(self._present)
         known[known] = self._present[place[known]] == series[known]
         high = low.copy()
-        high[known] = edges[place[known] + 1]
+        high[known] = self._edges[place[known] + 1]
         times = self.claims.valid_time
         open_rows = np.flatnonzero(low < high)
         while len(open_rows):

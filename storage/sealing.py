@@ -24,8 +24,8 @@ from storage.runs import HotRuns
 from storage.segment_files import SegmentFiles
 from storage.segments import SEGMENT_FOLDER, Segment, write_segment
 
-HOT_LIMIT = 4
-"""Times `HOT_ROWS` that the log may reach before the taking in waits for the sealing: 160 MB in memory."""
+HOT_LIMIT = 2
+"""Times `HOT_ROWS` that the log may reach before the taking in waits for the sealing: 80 MB in memory."""
 
 MERGE_BYTES = 64_000_000
 """Decoded row groups that a merge keeps: those that reach into the next window."""

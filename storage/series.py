@@ -100,16 +100,14 @@ class Series:
 
     def _add(self, names: Sequence[str], codes: npt.NDArray[np.int32]) -> list[int]:
         """Numbers of names that are new; one that comes twice gets one."""
-        while len(self) + len(names) > self._codes.shape[1]:
+        first, unique = len(self), {name: place for place, name in reversed(list(enumerate(names)))}
+        added = list(reversed(unique))
+        while first + len(added) > self._codes.shape[1]:
             self._codes = np.concatenate([self._codes, np.zeros_like(self._codes)], axis=1)
-        numbers = []
-        for place, name in enumerate(names):
-            number = self.numbers.setdefault(name, len(self.names))
-            if number == len(self.names):
-                self.names.append(name)
-                self._codes[:, number] = codes[:, place]
-            numbers.append(number)
-        return numbers
+        self._codes[:, first : first + len(added)] = codes[:, [unique[name] for name in added]]
+        self.numbers.update(zip(added, range(first, first + len(added)), strict=True))
+        self.names.extend(added)
+        return [self.numbers[name] for name in names]
 
 
 def _words(column: pa.Array) -> Words:
