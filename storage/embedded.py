@@ -27,8 +27,9 @@ from storage.documents import TOPICS, Document, content_sha256, documents_of
 from storage.embedded_known import EmbeddedKnown
 from storage.history import History
 from storage.merging import sealed
-from storage.sealing import Sealer
-from storage.segments import sweep, write_segment
+from storage.sealing import Sealer, Work
+from storage.segment_files import SegmentMissingError
+from storage.segments import SEGMENT_FOLDER, delete, sweep, write_segment
 
 
 class EmbeddedStore:
@@ -48,6 +49,7 @@ class EmbeddedStore:
         self.path = path
         self._models: dict[str, RegisteredModel] = {}
         self._sealer = Sealer(path)
+        self._replaced: list[str] = []
         self._connection = connect_to_read(path) if is_read_only else connect(path, synchronous=synchronous)
         try:
             # One snapshot: a commit between the columns and the number that dates them would never be seen.
@@ -81,7 +83,7 @@ class EmbeddedStore:
             self._write_tally({"official": len(official.sifted.kept)} | _amounts(counts))
         self.readings.take_over(readings)
         self.official.take_over(official)
-        self._sealer.start(self._histories, self._generation)
+        self._sealer.start(self._histories)
         return counts
 
     def known_at(self, instant: datetime) -> Known:
@@ -167,7 +169,7 @@ class EmbeddedStore:
             moved = [self._seal_now(history, micros(before)) for history in self._histories]
             self._write_tally({"generation": 1, "official": moved[1][1] - moved[1][0]})
         self.reload()
-        while self._sealer.start(self._histories, self._generation):
+        while self._sealer.start(self._histories):
             self._settle(wait=True)
         with self._transaction():
             sweep(self._connection, self.path)
@@ -207,35 +209,43 @@ class EmbeddedStore:
         return self.readings, self.official
 
     def _settle(self, *, wait: bool = False) -> None:
-        """Name the file that was written beside, if it is there.
+        """Name the files that were written beside, if they are there.
 
         Raises:
-            NoSpaceError: The disk was full for it; what it was to hold is still in the log or in other segments.
+            NoSpaceError: The disk was full for one; what it was to hold is still in the log or in other segments.
         """
-        work = self._sealer.take(wait=wait)
-        if work is None:
-            return
+        for work in self._sealer.take(self._histories, wait=wait):
+            try:
+                self._name(work)
+            except BaseException:
+                sealing.put_back(work)
+                raise
+
+    def _name(self, work: Work) -> None:
         try:
             with told_apart(self.path):
                 segment = work.written.result()
-            with self._transaction():
-                # What another process has sealed meanwhile was loaded by the refresh: the file is one too many.
-                is_wanted = work.is_of(self._generation)
-                if is_wanted:
-                    sealing.name(work, segment)
-                    dropped = {"official": segment.rows - work.rows} if work.history is self.official else {}
-                    self._write_tally({"generation": 1} | dropped)
-        except BaseException:
+        except (FileNotFoundError, SegmentMissingError) as cause:
+            self.refresh()
+            if work.is_wanted and isinstance(cause, SegmentMissingError):
+                raise
+            # Another process swept the file up before it had its name, or merged the same segments first.
             sealing.put_back(work)
-            raise
-        finally:
-            work.lock.close()
+            return
+        with self._transaction():
+            # What another process has sealed meanwhile was loaded by the refresh: the file is one too many.
+            is_wanted = work.is_wanted and (self.path / SEGMENT_FOLDER / segment.file).is_file()
+            if is_wanted:
+                sealing.name(work, segment)
+                dropped = {"official": segment.rows - work.rows} if work.history is self.official else {}
+                self._write_tally({"generation": 1} | dropped)
         if is_wanted:
             self._generation += 1
             sealing.show(work, segment)
-        if work.replaced or not is_wanted:
-            with self._transaction():
-                sweep(self._connection, self.path)
+            self._replaced += [replaced.file for replaced in work.replaced]
+        else:
+            sealing.put_back(work)
+        self._replaced = delete(self.path, self._replaced)
 
     def _seal_now(self, history: History, before: int) -> tuple[int, int]:
         """Move the log's claims with valid_time before an instant [us] into a segment: how many there were, and are."""

@@ -46,6 +46,11 @@ def due_merge(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     return ()
 
 
+def mergeable(segments: Sequence[Segment]) -> list[Segment]:
+    """The segments that are not of the largest size yet."""
+    return [segment for segment in segments if _level(segment) < LARGEST_LEVEL]
+
+
 def _level(segment: Segment) -> int:
     """Size of a segment: 0 for what one sealing gives, one more for each factor of `FANOUT`."""
     return max(0, round(math.log(segment.rows / HOT_ROWS, FANOUT)))

@@ -1,31 +1,31 @@
-"""Sealing: the writer moves its log into segments and merges these by itself, in a thread beside the taking in.
+"""Sealing: the writer moves its log into segments and merges these by itself, in threads beside the taking in.
 
-The thread only writes a file that no one knows of. The store names it in a transaction of its own, which takes what the
+A thread only writes a file that no one knows of. The store names it in a transaction of its own, which takes what the
 file replaces out of the log or the manifest: after a kill at any point either all of that is there or nothing, and a
 file without a name is swept up later. Nothing that is asked of the store depends on when, or whether, it was sealed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
 from storage import hot, merging
 from storage.claims import Claims
-from storage.durable import make_folder
-from storage.folder_lock import stays
 from storage.history import History
-from storage.merging import due_merge, merged
+from storage.merging import due_merge, mergeable, merged
 from storage.runs import HotRuns
 from storage.segment_files import SegmentFiles
-from storage.segments import SEGMENT_FOLDER, Segment, write_segment
+from storage.segments import Segment, write_segment
 
-HOT_LIMIT = 2
-"""Times `HOT_ROWS` that the log may reach before the taking in waits for the sealing: 80 MB in memory."""
+HOT_LIMIT = 3
+"""Times `HOT_ROWS` that the log may reach before the taking in waits for the sealing: 120 MB in memory."""
+
+SEGMENT_LIMIT = 48
+"""Segments that may wait for merging before the taking in waits for it."""
 
 MERGE_BYTES = 64_000_000
 """Decoded row groups that a merge keeps: those that reach into the next window."""
@@ -38,11 +38,8 @@ class Work:
     history: History
     """Whose claims."""
 
-    generation: int
-    """State of the manifest that it began from; another one makes the file worthless."""
-
     loads: int
-    """How often the history had been loaded; a later load has put the claims back into the log."""
+    """How often the history had been loaded: another process's sealing makes it load again, and the file worthless."""
 
     replaced: tuple[Segment, ...]
     """Segments that it takes the place of; none for a sealing."""
@@ -56,16 +53,14 @@ class Work:
     written: Future[Segment]
     """The file, once it is there."""
 
-    lock: ExitStack
-    """Keeps others from sweeping it up."""
-
-    def is_of(self, generation: int) -> bool:
-        """Nothing has been sealed or loaded since it began."""
-        return (self.generation, self.loads) == (generation, self.history.loads)
+    @property
+    def is_wanted(self) -> bool:
+        """The claims are still where they were when it began."""
+        return self.loads == self.history.loads
 
 
 class Sealer:
-    """One thread that seals and merges for a store, one work after the other.
+    """Two threads for a store, one that seals and one that merges: a long merge holds up no sealing.
 
     Args:
         store: The store's directory.
@@ -73,72 +68,57 @@ class Sealer:
 
     def __init__(self, store: Path) -> None:
         self._store = store
-        self._thread: ThreadPoolExecutor | None = None
-        self._work: Work | None = None
+        self._threads: ThreadPoolExecutor | None = None
+        self._seal: Work | None = None
+        self._merge: Work | None = None
         self._is_stopped = Event()
 
-    def start(self, histories: Iterable[History], generation: int) -> bool:
-        """Begin what is due, unless something is under way; sealing comes before merging."""
-        if self._work is not None:
-            return True
-        waiting = list(histories)
-        for history in waiting:
-            if len(history.hot) >= merging.HOT_ROWS:
-                self._begin_to_seal(history, generation)
-                return True
-        for history in waiting:
-            if segments := due_merge(history.segments):
-                self._begin_to_merge(history, generation, segments)
-                return True
-        return False
+    def start(self, histories: Sequence[History]) -> bool:
+        """Begin what is due and not under way; gives whether anything is under way."""
+        for history in histories:
+            if self._seal is None and len(history.hot) >= merging.HOT_ROWS:
+                self._seal = self._sealing(history)
+            if self._merge is None and (segments := due_merge(history.segments)):
+                self._merge = self._merging(history, segments)
+        return self._seal is not None or self._merge is not None
 
-    def take(self, *, wait: bool) -> Work | None:
-        """The work under way if its file is there, or when it is; the caller names the file or leaves it unnamed."""
-        work = self._work
-        if work is None or not (wait or work.written.done() or self._is_behind(work.history)):
-            return None
-        self._work = None
-        return work
+    def take(self, histories: Sequence[History], *, wait: bool) -> list[Work]:
+        """What is done, or is to be waited for; the caller names the files or leaves them unnamed."""
+        taken = []
+        is_full = any(len(history.hot) >= HOT_LIMIT * merging.HOT_ROWS for history in histories)
+        if self._seal is not None and (wait or is_full or self._seal.written.done()):
+            taken.append(self._seal)
+            self._seal = None
+        are_many = any(len(mergeable(history.segments)) >= SEGMENT_LIMIT for history in histories)
+        if self._merge is not None and (wait or are_many or self._merge.written.done()):
+            taken.append(self._merge)
+            self._merge = None
+        return taken
 
     def stop(self) -> None:
         """Break off what is under way; its file, if it came to one, is left to be swept up."""
         self._is_stopped.set()
-        if self._thread is not None:
-            self._thread.shutdown(cancel_futures=True)
-        if self._work is not None:
-            self._work.lock.close()
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
 
-    def _is_behind(self, history: History) -> bool:
-        return len(history.hot) >= HOT_LIMIT * merging.HOT_ROWS
-
-    def _begin_to_seal(self, history: History, generation: int) -> None:
+    def _sealing(self, history: History) -> Work:
         history.sealing, history.hot = history.hot, HotRuns()
         parts = history.sealing.parts()
-        self._begin(history, generation, (), len(history.sealing), lambda: iter([merging.sealed(parts)]))
+        written = self._submit(history, lambda: iter([merging.sealed(parts)]))
+        return Work(history, history.loads, (), history.last_seq, len(history.sealing), written)
 
-    def _begin_to_merge(self, history: History, generation: int, segments: tuple[Segment, ...]) -> None:
-        files, rows = SegmentFiles(self._store, MERGE_BYTES), sum(segment.rows for segment in segments)
-        self._begin(history, generation, segments, rows, lambda: merged(files, segments))
+    def _merging(self, history: History, segments: tuple[Segment, ...]) -> Work:
+        files = SegmentFiles(self._store, MERGE_BYTES)
+        written = self._submit(history, lambda: merged(files, segments))
+        return Work(history, history.loads, segments, 0, sum(segment.rows for segment in segments), written)
 
-    def _begin(
-        self,
-        history: History,
-        generation: int,
-        replaced: tuple[Segment, ...],
-        rows: int,
-        pieces: Callable[[], Iterator[Claims]],
-    ) -> None:
-        folder, lock = self._store / SEGMENT_FOLDER, ExitStack()
-        make_folder(folder)
-        lock.enter_context(stays(folder))
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="sealing")
-        written = self._thread.submit(self._write, history.kind, pieces, history.series.names)
-        last_seq = 0 if replaced else history.last_seq
-        self._work = Work(history, generation, history.loads, replaced, last_seq, rows, written, lock)
-
-    def _write(self, kind: str, pieces: Callable[[], Iterator[Claims]], names: Sequence[str]) -> Segment:
-        return write_segment(self._store, kind, self._unless_stopped(pieces()), names)
+    def _submit(self, history: History, pieces: Callable[[], Iterator[Claims]]) -> Future[Segment]:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(2, thread_name_prefix="sealing")
+        names = history.series.names
+        return self._threads.submit(
+            lambda: write_segment(self._store, history.kind, self._unless_stopped(pieces()), names)
+        )
 
     def _unless_stopped(self, pieces: Iterator[Claims]) -> Iterator[Claims]:
         for piece in pieces:
@@ -168,7 +148,7 @@ def show(work: Work, segment: Segment) -> None:
 def put_back(work: Work) -> None:
     """Keep the claims in the log: their file can't be used. A load has done so already."""
     history = work.history
-    if not work.replaced and work.loads == history.loads:
+    if not work.replaced and work.is_wanted:
         for claims in history.sealing.parts():
             history.hot.add(claims)
         history.sealing = HotRuns()

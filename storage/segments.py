@@ -246,6 +246,18 @@ def sweep(connection: sqlite3.Connection, store: Path) -> list[str]:
         return [path.name for path in orphans]
 
 
+def delete(store: Path, files: Sequence[str]) -> list[str]:
+    """Delete files that were taken out of the manifest; gives those that someone needs to stay, to be tried again."""
+    if not files:
+        return []
+    with alone_with(store / SEGMENT_FOLDER) as is_alone:
+        if not is_alone:
+            return list(files)
+        for file in files:
+            (store / SEGMENT_FOLDER / file).unlink(missing_ok=True)
+    return []
+
+
 def file_sha256(path: Path) -> str:
     """Hash of a file's bytes."""
     with path.open("rb") as file:
