@@ -50,6 +50,7 @@ class EmbeddedStore:
         self._models: dict[str, RegisteredModel] = {}
         self._sealer = Sealer(path)
         self._replaced: list[str] = []
+        self._is_swept = False
         self._connection = connect_to_read(path) if is_read_only else connect(path, synchronous=synchronous)
         try:
             # One snapshot: a commit between the columns and the number that dates them would never be seen.
@@ -214,6 +215,11 @@ class EmbeddedStore:
         Raises:
             NoSpaceError: The disk was full for one; what it was to hold is still in the log or in other segments.
         """
+        if not self._is_swept:
+            # Before the first file is begun here, so that none of these is taken for one that a kill left behind.
+            with self._transaction():
+                sweep(self._connection, self.path)
+            self._is_swept = True
         for work in self._sealer.take(self._histories, wait=wait):
             try:
                 self._name(work)
