@@ -14,8 +14,10 @@ import duckdb
 import pyarrow as pa
 
 from gridcore.reading import UNUSABLE, Quality
+from storage.claims import by_cell
 from storage.columns import Label
 from storage.embedded import EmbeddedStore
+from storage.folder_lock import stays
 from storage.history import History
 from storage.segments import COLUMNS, SEGMENT_FOLDER, claim_table
 
@@ -59,17 +61,19 @@ def analysis_of(store: EmbeddedStore) -> Iterator[duckdb.DuckDBPyConnection]:
 
     It shows the store as it is now; what is stored later is not in it.
     """
-    store.refresh()
-    connection = duckdb.connect(config={"threads": 1})
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        for history in (store.readings, store.official):
-            _add_log(connection, store, history)
-            _add_law(connection, history.kind)
-        _add_readings(connection, store.readings.labels)
-        yield connection
-    finally:
-        connection.close()
+    # The files are read one by one as the caller asks: none may be merged away before the end.
+    with stays(store.path / SEGMENT_FOLDER):
+        store.refresh()
+        connection = duckdb.connect(config={"threads": 1})
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            for history in (store.readings, store.official):
+                _add_log(connection, store, history)
+                _add_law(connection, history.kind)
+            _add_readings(connection, store.readings.series.table())
+            yield connection
+        finally:
+            connection.close()
 
 
 @contextmanager
@@ -85,7 +89,7 @@ def analysis_over(labels: Sequence[Label], log: pa.Table) -> Iterator[duckdb.Duc
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("reading_log", log)
         _add_law(connection, "reading")
-        _add_readings(connection, labels)
+        _add_readings(connection, _labels(labels))
         yield connection
     finally:
         connection.close()
@@ -99,15 +103,16 @@ def _add_law(connection: duckdb.DuckDBPyConnection, kind: str) -> None:
         connection.execute(view.format(**words))
 
 
-def _add_readings(connection: duckdb.DuckDBPyConnection, labels: Sequence[Label]) -> None:
-    connection.register("label", _labels(labels))
+def _add_readings(connection: duckdb.DuckDBPyConnection, series: pa.Table) -> None:
+    """The view of readings, with what each series is: columns name, site, quantity, unit."""
+    connection.register("label", series.rename_columns({"name": "channel"}))
     connection.execute(_READINGS)
 
 
 def _add_log(connection: duckdb.DuckDBPyConnection, store: EmbeddedStore, history: History) -> None:
     """The view KIND_log: all claims as they were written, some of them twice."""
-    names = [label.name for label in history.labels]
-    connection.register(f"hot_{history.kind}", claim_table(history.kind, history.hot_claims(), names))
+    hot = claim_table(history.kind, by_cell(history.hot_claims()), history.series.names)
+    connection.register(f"hot_{history.kind}", hot)
     files = [str(store.path / SEGMENT_FOLDER / segment.file) for segment in history.segments]
     parts = [f"SELECT * FROM hot_{history.kind}"]
     if files:
@@ -119,4 +124,4 @@ def _add_log(connection: duckdb.DuckDBPyConnection, store: EmbeddedStore, histor
 def _labels(labels: Sequence[Label]) -> pa.Table:
     words = ("name", "site", "quantity", "unit")
     columns = [pa.array([getattr(label, word) for label in labels], pa.string()) for word in words]
-    return pa.Table.from_arrays(columns, names=["channel", *words[1:]])
+    return pa.Table.from_arrays(columns, names=list(words))
