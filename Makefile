@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help setup demo test test-servers check bench lock clean
+.PHONY: help setup demo test test-servers check bench faults lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ bench: $(ready) ## every benchmark, build/bench/NAME.json each
 bench-%: $(ready) ## one benchmark by its name
 	@mkdir -p build/bench
 	$(python) -m tests.bench.$* $(args)
+
+faults: $(ready) ## every fault injected for real (Kafka, PostgreSQL, root): build/bench/faults.json
+	@sh .ci/servers
+	$(python) -m tests.faults $(args)
 
 lock: $(ready) ## requirements.lock anew from pyproject.toml
 	@$(python) -m venv build/lock

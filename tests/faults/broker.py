@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from tests.faults.ledger import Outcome
 from tests.faults.rig import Rig, end
 from tests.faults.sender import Sender, readings_of
 from tests.faults.setting import BEGINS, pause
+
+SLOW = "tc qdisc add dev lo root tbf rate 2mbit burst 128kb latency 25ms"
+"""A token bucket, since it is in every kernel; netem, with its delays and losses by chance, is not."""
 
 SPACE = "xiaona-faults"
 """Network namespace of the slow network."""
@@ -67,11 +71,14 @@ def produce_errors(rig: Rig) -> Outcome:
 
 
 def slow_network(rig: Rig) -> Outcome:
-    """150 ms of delay with jitter and 3 % of packets lost, both ways, between everybody: in a namespace of its own."""
+    """2 Mbit/s for everybody together, and packets dropped when they queue: in a network namespace of its own.
+
+    A queue of 25 ms on loopback makes senders and readers lose packets all the time, and connections stall.
+    """
     sender = Sender(rig.cluster.client(), rig.ledger)
     process = rig.ingest()
     began = perf_counter()
-    sender.send(readings_of(rig.channels.channels, BEGINS, 60))
+    sender.send(readings_of(rig.channels.channels, BEGINS, 40))
     sent_s = perf_counter() - began
     rig.wait_until_caught_up()
     recovery_s = perf_counter() - began - sent_s
@@ -80,15 +87,24 @@ def slow_network(rig: Rig) -> Outcome:
     return rig.outcome("slow network", recovery_s, f"sending took {sent_s:.1f} s")
 
 
-def in_slow_namespace(words: list[str]) -> int:
-    """Run this program again within a namespace whose loopback is slow; gives its exit code. Wants root, ip and tc."""
-    slow = "tc qdisc add dev lo root netem delay 150ms 30ms loss 3%"
+def in_slow_namespace(name: str, result: Path, inside: str) -> Outcome:
+    """Run a fault by this program within a namespace whose loopback is slow. Wants root, ip and tc.
+
+    Args:
+        name: The fault.
+        result: File for its outcome.
+        inside: Variable of the environment that tells the program where it is, and the file.
+    """
+    enter = ["ip", "netns", "exec", SPACE]
     subprocess.run(["ip", "netns", "delete", SPACE], check=False, capture_output=True)
     subprocess.run(["ip", "netns", "add", SPACE], check=True)
     try:
-        for command in ("ip link set lo up", slow):
-            subprocess.run(["ip", "netns", "exec", SPACE, *command.split()], check=True)
-        command = ["ip", "netns", "exec", SPACE, sys.executable, "-m", "tests.faults", *words]
-        return subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": str(Path.cwd())}).returncode
+        for command in ("ip link set lo up", SLOW):
+            subprocess.run([*enter, *command.split()], check=True)
+        words = {**os.environ, "PYTHONPATH": str(Path.cwd()), inside: str(result)}
+        subprocess.run(
+            [*enter, sys.executable, "-m", "tests.faults", name], check=False, env=words, capture_output=True
+        )
+        return Outcome(**json.loads(result.read_text(encoding="utf-8"))[0])
     finally:
         subprocess.run(["ip", "netns", "delete", SPACE], check=False)

@@ -89,5 +89,3 @@ def silent_and_skewed(rig: Rig) -> Outcome:
     flagged = facts["flags"]
     told = {name: count for name, count in flagged.items() if "future" in name.lower()}
     return rig.outcome("silent site, clock ahead", 0.0, f"flags {flagged}", holds=sum(told.values()) == 8 * len(ahead))
-
-

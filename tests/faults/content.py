@@ -39,16 +39,14 @@ def poison(rig: Rig) -> Outcome:
     sender.send(good[:half])
     sender.send_poison(payloads)
     nowhere = Reading("site-nobody-knows", "channel-nobody-knows/power", "MW", BEGINS, 1.0)
-    missing = [
-        Reading(r.site, r.channel, r.unit, r.valid_time + timedelta(days=2), float("inf"), 0) for r in good[:3]
-    ]
+    missing = [Reading(r.site, r.channel, r.unit, r.valid_time + timedelta(days=2), float("inf"), 0) for r in good[:3]]
     sender.send([nowhere, *missing, *good[half:]])
     facts = rig.drain()
     reasons = facts["dead_letters"]
     told = sum(reasons.values())
     is_flagged = any("not_a_number" in name.lower() for name in facts["flags"])
-    note = f"dead letters {reasons}"
-    return rig.outcome("poison, wrong types, NaN, 7 MB, unknown site", 0.0, note, holds=told == len(payloads) + 1 and is_flagged)
+    holds = told == len(payloads) + 1 and is_flagged
+    return rig.outcome("poison, wrong types, NaN, 7 MB, unknown site", 0.0, f"dead letters {reasons}", holds=holds)
 
 
 def disorder(rig: Rig, other: Rig) -> Outcome:
@@ -79,7 +77,7 @@ def disorder(rig: Rig, other: Rig) -> Outcome:
 
 
 def clock_change(rig: Rig) -> Outcome:
-    """A gateway that writes its own zone's offset, over the night in which its clocks go forward, and back in autumn."""
+    """A gateway that writes its own zone's offset, over the nights in which its clocks are changed."""
     zone = ZoneInfo("Europe/Berlin")
     channels = rig.channels.channels
     sender = Sender(rig.cluster.client(), rig.ledger)

@@ -91,7 +91,9 @@ class Ledger:
             self.poison[payload] += 1
 
 
-def outcome_of(name: str, ledger: Ledger, export: Path, recovery_s: float, note: str = "", *, holds: bool = True) -> Outcome:
+def outcome_of(
+    name: str, ledger: Ledger, export: Path, recovery_s: float, note: str = "", *, holds: bool = True
+) -> Outcome:
     """Hold a ledger against a store's export.
 
     Args:

@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 from time import perf_counter
 
-from confluent_kafka.admin import AdminClient
 from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from tests.faults.ledger import Outcome
 from tests.faults.rig import PARTITIONS, Rig, end
@@ -23,7 +23,7 @@ TMPFS_MB = 6
 def retention(rig: Rig) -> Outcome:
     """The broker deleted what comes next: the run ends loudly and names the gap; what was stored stays.
 
-    What was deleted was acknowledged by the broker and is lost by the broker's own rule; the ledger counts the part before.
+    What was deleted was acknowledged by the broker and is lost by its rule: the ledger counts the part before.
     """
     sender = Sender(rig.cluster.client(), rig.ledger)
     sender.send(readings_of(rig.channels.channels, BEGINS, 20))

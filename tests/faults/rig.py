@@ -23,6 +23,9 @@ from infra.kafka.topics import TOPICS
 from ingest.catalogue import open_grid
 from ingest.channels import ChannelTable, channels_of
 from pipeline.stores import care_of
+from storage.address import is_server
+from storage.embedded import EmbeddedStore
+from storage.postgres import PostgresStore
 from tests.faults.ledger import Ledger, Outcome, outcome_of
 from tests.faults.sender import TOPIC
 
@@ -83,12 +86,12 @@ class Rig:
         idle = ["--until-idle", str(FOR_EVER_S if until_idle_s is None else until_idle_s)]
         command = [sys.executable, "-m", "pipeline.cli", "ingest", "--from", f"kafka://{self.cluster.bootstrap}"]
         command += ["--grid", GRID, "--store", self.store, "--json", *idle, *self.options, *words]
-        environment = {**os.environ, "PYTHONPATH": os.getcwd(), **self.environment}
+        environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), **self.environment}
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True, env=environment)
 
     def start_command(self, *words: str) -> subprocess.Popen[str]:
         """Start `xiaona WORDS`."""
-        environment = {**os.environ, "PYTHONPATH": os.getcwd(), **self.environment}
+        environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), **self.environment}
         command = [sys.executable, "-m", "pipeline.cli", *words]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
@@ -140,20 +143,13 @@ class Rig:
 
     def offsets(self) -> dict[str, int]:
         """The store's offsets, read beside the process that writes."""
-        from storage.embedded import EmbeddedStore  # noqa: PLC0415 - a server's store is read otherwise
-
-        if self.store.startswith("postgresql"):
-            from storage.postgres import PostgresStore  # noqa: PLC0415 - only where the extra is there
-
-            server = PostgresStore(self.store)
+        if is_server(self.store):
+            store: PostgresStore | EmbeddedStore = PostgresStore(self.store)
+        else:
             try:
-                return server.offsets()
-            finally:
-                server.close()
-        try:
-            store = EmbeddedStore(Path(self.store), is_read_only=True)
-        except BadInputError:  # not made yet
-            return {}
+                store = EmbeddedStore(Path(self.store), is_read_only=True)
+            except BadInputError:  # not made yet
+                return {}
         try:
             return store.offsets()
         finally:
