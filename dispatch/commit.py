@@ -7,6 +7,7 @@ commitment in force only if the relaxation's bound leaves something to gain, and
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -20,7 +21,7 @@ from dispatch.lazy import LazyAnswer
 from dispatch.lines import topology_of
 from dispatch.outlook import Outlook
 from dispatch.planning import Verdict, plan_of, running_cost
-from dispatch.schedule import allowed_states, choice_of, planned_states
+from dispatch.schedule import allowed_states, choice_of, end_energy, planned_states
 from dispatch.search import Found, Task, search
 from dispatch.settings import DispatchSettings
 from dispatch.standstill import standstill
@@ -48,7 +49,9 @@ def commit(network: Network, outlook: Outlook, state: GridState, settings: Dispa
     """
     hourly, fine = _by_hour(outlook, settings.commit_horizon_h)
     task = task_of(network, hourly, state, settings)
-    return expanded(_plan(task, search(task, task.relaxed())), fine, state.soc_mwh)
+    relaxed = task.relaxed()
+    found = search(task, relaxed)
+    return expanded(_plan(task, found, task.fixed(found.on, relaxed)), fine, state.soc_mwh)
 
 
 def look_ahead(
@@ -79,6 +82,9 @@ def recommit(
 ) -> Plan | None:
     """Quick-start units committed anew by 15 min, slow units as in the plan in force.
 
+    The stores are to end the window as full as the commitment in force wants them, as in the economic dispatch: what a
+    battery would be emptied for now, quick units are started for.
+
     Args:
         network: The grid.
         outlook: What is expected over the next hours, 15-min periods; cut to the window of the economic dispatch.
@@ -91,6 +97,7 @@ def recommit(
     """
     task = task_of(network, outlook.first(settings.window_periods), state, settings)
     on = allowed_states(task.problem, planned_states(task.problem, commitment, task.outlook), task.outlook, state)
+    task = replace(task, end_energy_mwh=end_energy(task.problem, commitment, task.outlook))
     return _improved(task, on, task.problem.is_quick[:, None])
 
 
@@ -117,7 +124,7 @@ def _improved(task: Task, on: npt.NDArray[np.bool_], is_free: npt.NDArray[np.boo
         is_free: Where it may be changed, broadcast to the same shape.
     """
     free = Choice(np.where(is_free, task.choice.least, on), np.where(is_free, task.choice.most, on))
-    task = Task(task.problem, task.outlook, task.state, free, task.topology, task.settings)
+    task = replace(task, choice=free)
     in_force = task.fixed(on)
     relaxed = task.relaxed(in_force.pairs)
     if not relaxed.answer.is_optimal:
@@ -129,10 +136,10 @@ def _improved(task: Task, on: npt.NDArray[np.bool_], is_free: npt.NDArray[np.boo
         if in_force.answer.objective - relaxed.answer.objective < worth:
             return None
     guess = in_force.answer.values if in_force.answer.is_optimal else None
-    found = search(task, relaxed, guess)
+    found = search(task, relaxed, guess, is_thorough=False)
     if np.array_equal(found.on, on):
         return None
-    solved = task.fixed(found.on, found.pairs)
+    solved = task.fixed(found.on, in_force if in_force.answer.is_optimal else relaxed)
     if not solved.answer.is_optimal:
         return None
     if in_force.answer.is_optimal and in_force.answer.objective - solved.answer.objective < worth:
@@ -140,12 +147,10 @@ def _improved(task: Task, on: npt.NDArray[np.bool_], is_free: npt.NDArray[np.boo
     return _plan(task, found, solved)
 
 
-def _plan(task: Task, found: Found, solved: LazyAnswer | None = None) -> Plan:
-    """The plan of a commitment found, with outputs from a linear solve."""
+def _plan(task: Task, found: Found, solved: LazyAnswer) -> Plan:
+    """The plan of a commitment found, with outputs from the linear solve of it."""
     settings, problem, outlook = task.settings, task.problem, task.outlook
     frame = task.frame(Choice(found.on, found.on))
-    if solved is None:
-        solved = task.fixed(found.on, found.pairs)
     values, gap = solved.answer.values, _gap(solved.answer.objective, found.bound)
     status, reason = PlanStatus.SOLVED, ""
     if not solved.answer.is_optimal:

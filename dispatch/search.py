@@ -56,18 +56,30 @@ class Task:
     settings: DispatchSettings
     """Prices and limits."""
 
+    end_energy_mwh: Floats | None = None
+    """Energy wanted in each store at the end, soft, shape (stores,) [MWh]; None where only its value counts."""
+
     def frame(self, choice: Choice) -> Frame:
         """Bounds and right-hand sides with the states limited to a choice."""
-        return frame_of(self.problem, self.outlook, self.state, choice, self.settings)
+        return frame_of(self.problem, self.outlook, self.state, choice, self.settings, self.end_energy_mwh)
 
     def relaxed(self, pairs: npt.NDArray[np.int64] = NO_PAIRS) -> LazyAnswer:
         """The linear relaxation; its objective is a lower bound for every commitment of the choice."""
         frame = self.frame(self.choice)
         return solve_lazily(self.problem, frame, self.topology, self.settings, pairs, one_way=False)
 
-    def fixed(self, on: Bools, pairs: npt.NDArray[np.int64] = NO_PAIRS) -> LazyAnswer:
-        """The linear problem with a commitment given, on/off of shape (units, periods)."""
-        return solve_lazily(self.problem, self.frame(Choice(on, on)), self.topology, self.settings, pairs)
+    def fixed(self, on: Bools, near: LazyAnswer | None = None) -> LazyAnswer:
+        """The linear problem with a commitment given, on/off of shape (units, periods).
+
+        Args:
+            on: The commitment.
+            near: An answer of this task whose line rows and basis are a good start: bounds alone differ, so its basis
+                stays dual feasible. A hundred simplex steps instead of thousands.
+        """
+        frame = self.frame(Choice(on, on))
+        if near is None or not near.answer.is_optimal:
+            return solve_lazily(self.problem, frame, self.topology, self.settings, NO_PAIRS)
+        return solve_lazily(self.problem, frame, self.topology, self.settings, near.pairs, near.answer.basis)
 
 
 @dataclass(frozen=True)
@@ -80,9 +92,6 @@ class Found:
     bound: float
     """Lower bound on the objective of every commitment allowed."""
 
-    pairs: npt.NDArray[np.int64]
-    """Line rows found to matter."""
-
     work: dict[str, float]
     """Deterministic counters."""
 
@@ -90,20 +99,22 @@ class Found:
     """The limit it ran into; empty where none."""
 
 
-def search(task: Task, relaxed: LazyAnswer, guess: Floats | None = None) -> Found:
+def search(task: Task, relaxed: LazyAnswer, guess: Floats | None = None, *, is_thorough: bool = True) -> Found:
     """Fixing and the small mixed-integer problem; where that gives nothing, the relaxation rounded.
 
     Args:
         task: The problem.
         relaxed: Its relaxation, solved.
         guess: Columns of a commitment that is allowed, to start from.
+        is_thorough: Let the solver search neighbourhoods too. Of 36 problems within the day of 17 April 2020 on
+            RTS-GMLC they bettered one, by 0.1 %, and took half of the time.
     """
     problem, settings, choice = task.problem, task.settings, task.choice
     work = {"lp_iterations": float(relaxed.iterations), "rounds": float(relaxed.rounds)}
     if not relaxed.answer.is_optimal:
         stay = np.broadcast_to(task.state.is_on[problem.fleet.unit_asset][:, None], choice.least.shape)
         on = allowed_states(problem, (stay | choice.least) & choice.most, task.outlook, task.state)
-        return Found(on, -np.inf, NO_PAIRS, work, relaxed.answer.reason)
+        return Found(on, -np.inf, work, relaxed.answer.reason)
     sure = _sure(task, relaxed)
     is_whole = np.zeros(problem.matrix.shape[1], dtype=np.bool_)
     is_whole[problem.columns["on"]] = True
@@ -116,12 +127,13 @@ def search(task: Task, relaxed: LazyAnswer, guess: Floats | None = None) -> Foun
         gap=settings.gap,
         nodes=settings.mip_nodes,
         deadline_s=settings.deadline_s,
+        neighbourhoods=is_thorough,
     )
     work |= {"mip_iterations": float(answer.iterations), "nodes": float(answer.nodes)}
     work |= {"line_rows": float(len(relaxed.pairs)), "free_states": float((sure.most & ~sure.least).sum())}
     share = (answer if answer.is_feasible else relaxed.answer).values[problem.columns["on"]]
     on = allowed_states(problem, share > 0.5, task.outlook, task.state)
-    return Found(on, relaxed.answer.objective, relaxed.pairs, work, answer.reason)
+    return Found(on, relaxed.answer.objective, work, answer.reason)
 
 
 def _sure(task: Task, relaxed: LazyAnswer) -> Choice:

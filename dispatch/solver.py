@@ -148,6 +148,7 @@ def solve(
     gap: float = 0.0,
     nodes: int = 0,
     deadline_s: float | None = None,
+    neighbourhoods: bool = True,
 ) -> Answer:
     """Solve once.
 
@@ -159,6 +160,7 @@ def solve(
         gap: Relative gap at which a mixed-integer solve may stop.
         nodes: Branch-and-bound nodes at most (mixed-integer).
         deadline_s: Wall-time limit, live runs only [s].
+        neighbourhoods: Search neighbourhoods of the relaxation and of the best point (RENS, RINS; mixed-integer).
     """
     highs = highspy.Highs()
     options: dict[str, bool | int | float | str] = {
@@ -172,6 +174,7 @@ def solve(
         options |= {"solver": "simplex"} | ({"presolve": "off"} if basis is not None else {})
     else:
         options |= {"mip_rel_gap": gap, "mip_max_nodes": nodes}
+        options |= {"mip_heuristic_run_rens": neighbourhoods, "mip_heuristic_run_rins": neighbourhoods}
     if deadline_s is not None:
         options["time_limit"] = deadline_s
     for name, value in options.items():

@@ -7,9 +7,9 @@ from functools import partial
 import pytest
 
 from tests.contracts.stores import STORES, NewStore
-from tests.servers.postgres_server import postgres
+from tests.servers.conftest import postgres_server
 
-__all__ = ["new_database", "new_store", "postgres"]
+__all__ = ["new_database", "new_store", "postgres_server"]
 
 POSTGRES = ("postgres", "two connections to postgres")
 """Adapters that need a PostgreSQL server."""
@@ -36,4 +36,4 @@ def opening(request: pytest.FixtureRequest) -> NewStore:
     from tests.servers import postgres_stores
 
     opened = postgres_stores.in_postgres if request.param == POSTGRES[0] else postgres_stores.two_in_postgres
-    return partial(opened, request.getfixturevalue("postgres"))
+    return partial(opened, request.getfixturevalue("postgres_server").url)

@@ -171,6 +171,21 @@ def test_within_the_day_quick_units_start_against_a_shortage_and_slow_ones_stay(
     assert recommit(network, expected, begin, in_force, replace(EXACT, quick_start_h=0.5)) is None
 
 
+@pytest.mark.parametrize(("wanted_mwh", "gas_starts"), [(60.0, True), (0.0, False)])
+def test_quick_units_start_where_the_battery_is_wanted_full_at_the_window_s_end(wanted_mwh, gas_starts):
+    """12 MW more than coal gives for 4 h: 53 MWh of a battery of 60, or the gas unit at 51 per MWh and a start."""
+    network = replace(three_bus(), assets=(*two_units().assets[:2], *three_bus().assets[2:]))
+    expected = outlook(network, {"b": 112.0}, {"wind": 0.0})
+    begin = state(network, {"coal": 100.0}, soc_mwh=60.0)
+    in_force = commit(network, expected, begin, EXACT)
+    on, soc = in_force.is_on.copy(), in_force.soc_mwh.copy()
+    on[:2] = [[True], [False]]
+    soc[network.asset_index["cell"]] = wanted_mwh
+    rules = replace(EXACT, quick_start_h=1.5)
+    plan = recommit(network, expected, begin, replace(in_force, is_on=on, soc_mwh=soc), rules)
+    assert (plan is not None and bool(plan.is_on[1].any())) == gas_starts
+
+
 def test_a_slow_unit_is_stopped_when_the_wind_stays_and_kept_when_nothing_has_changed():
     network = two_units()
     begin = state(network, {"coal": 60.0})

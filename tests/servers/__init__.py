@@ -1,1 +1,1 @@
-"""Tests against real servers: each is marked `kafka` or `postgres`, and runs by `make test-servers` alone."""
+"""Tests against real servers: `make test-servers`."""

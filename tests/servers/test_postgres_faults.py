@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from time import perf_counter
@@ -19,11 +18,11 @@ from gridcore.errors import (
     StoreUnreachableError,
 )
 from gridcore.ports import DeadLetter
+from infra.postgres.server import Server
 from storage.postgres import PostgresStore
 from storage.postgres_care import check
 from storage.postgres_session import Session
 from tests.contracts.store_content import SOURCE, batch, minutes, official, outage, reading
-from tests.servers.postgres_server import PostgresServer, own_server
 from tests.servers.postgres_stores import empty_schema, in_postgres
 
 pytestmark = pytest.mark.postgres
@@ -36,13 +35,6 @@ OFFICIAL = [official("W1", 60, 5.0, 0, 1)]
 OUTAGES = [outage("W1", 0, 9, 6)]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    """A server that may be killed."""
-    with own_server() as started:
-        yield started
-
-
 class Broken:
     """Kills and starts the server before the n-th statement of a session, counted from now.
 
@@ -52,7 +44,7 @@ class Broken:
         nth: Which statement, from 0 on; none where negative.
     """
 
-    def __init__(self, session: Session, server: PostgresServer, nth: int) -> None:
+    def __init__(self, session: Session, server: Server, nth: int) -> None:
         self._through, self._server, self._nth, self.seen = session._connected, server, nth, 0
         session._connected = self  # type: ignore[method-assign]
 
@@ -64,7 +56,7 @@ class Broken:
         return self._through()
 
 
-def test_a_server_killed_before_any_statement_of_a_batch_loses_and_doubles_nothing(server: PostgresServer) -> None:
+def test_a_server_killed_before_any_statement_of_a_batch_loses_and_doubles_nothing(postgres_server: Server) -> None:
     """The writer reads its offset anew after each break, as a feed does."""
     letters = [replace(LETTER, offset=offset) for offset in (0, 1)]
 
@@ -72,7 +64,7 @@ def test_a_server_killed_before_any_statement_of_a_batch_loses_and_doubles_nothi
         """Delivers the batch until it is kept; gives breaks, statements of the first try, and readings counted."""
         breaks = stored = 0
         with closing(PostgresStore(url, patience_s=20.0)) as store:
-            broken = Broken(store.session, server, nth)
+            broken = Broken(store.session, postgres_server, nth)
             statements = 0
             while store.offsets().get(SOURCE, 0) == 0:
                 began = broken.seen
@@ -83,12 +75,12 @@ def test_a_server_killed_before_any_statement_of_a_batch_loses_and_doubles_nothi
                 statements = statements or broken.seen - began
             return breaks, statements, stored
 
-    with empty_schema(server.url) as url:
+    with empty_schema(postgres_server.url) as url:
         breaks, statements, _ = deliver(url, -1)
     assert (breaks, statements > 10) == (0, True)
     # Statement 0 asks for the offsets and 1 is BEGIN: before these the connection is idle, and made anew.
     for nth in range(statements + 1):
-        with empty_schema(server.url) as url:
+        with empty_schema(postgres_server.url) as url:
             breaks, _, stored = deliver(url, nth)
             assert breaks == (1 if nth >= 2 else 0)
             assert stored == 2
@@ -98,8 +90,12 @@ def test_a_server_killed_before_any_statement_of_a_batch_loses_and_doubles_nothi
             assert check(url) == []
 
 
-def test_an_idle_connection_that_was_lost_is_made_anew_without_an_error(server: PostgresServer) -> None:
-    with empty_schema(server.url) as url, closing(PostgresStore(url)) as store, closing(Session(server.url)) as other:
+def test_an_idle_connection_that_was_lost_is_made_anew_without_an_error(postgres_server: Server) -> None:
+    with (
+        empty_schema(postgres_server.url) as url,
+        closing(PostgresStore(url)) as store,
+        closing(Session(postgres_server.url)) as other,
+    ):
         store.accept(ONE, ())
         for ask in (store.offsets, lambda: store.accept(batch(1, [reading("W1/power", 5, 7.0, 9)]), ()).stored):
             others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
@@ -107,27 +103,31 @@ def test_an_idle_connection_that_was_lost_is_made_anew_without_an_error(server: 
             assert ask() in ({SOURCE: 1}, 1)
 
 
-def test_a_server_that_is_not_there_is_waited_for_as_long_as_was_said(server: PostgresServer) -> None:
-    with empty_schema(server.url) as url, closing(PostgresStore(url, patience_s=0.5)) as store:
-        server.stop()
+def test_a_server_that_is_not_there_is_waited_for_as_long_as_was_said(postgres_server: Server) -> None:
+    with empty_schema(postgres_server.url) as url, closing(PostgresStore(url, patience_s=0.5)) as store:
+        postgres_server.stop()
         began = perf_counter()
         with pytest.raises(StoreUnreachableError, match="reached"):
             store.accept(ONE, ())
         with pytest.raises(StoreUnreachableError, match="reached"):
             PostgresStore(url, patience_s=0.5)
         assert 0.5 < perf_counter() - began < 10
-        server.start()
+        postgres_server.start()
         assert store.accept(ONE, ()).stored == 1
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [("nobody", 'role "nobody" does not exist'), ("xiaona:secret", "nosuch"), ("xiaona:secret", "SSL")],
+    [
+        ("//nobody:secret@{place}", 'authentication failed for user "nobody"'),
+        ("//xiaona:secret@{place}", "authentication failed"),
+        ("//xiaona:xiaona@{host}/nosuch?application_name=secret", 'database "nosuch" does not exist'),
+        ("//xiaona:xiaona@{place}?sslmode=require&application_name=secret", "SSL"),
+    ],
 )
 def test_a_refused_connection_fails_at_once_and_shows_no_secret(postgres: str, change: str, words: str) -> None:
-    url = postgres.replace("xiaona@", f"{change}@")
-    url = url.replace("/postgres", "/nosuch") if words == "nosuch" else url
-    url = f"{url}?sslmode=require" if words == "SSL" else url
+    place = postgres.rpartition("@")[2]
+    url = "postgresql:" + change.format(place=place, host=place.partition("/")[0])
     began = perf_counter()
     with pytest.raises(BadInputError, match=words) as refused:
         PostgresStore(url)
