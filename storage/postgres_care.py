@@ -25,7 +25,6 @@ from storage.postgres_schema import migrate_tables
 from storage.postgres_session import Session
 from storage.segments import claim_table
 
-
 PATIENCE_S = 5.0
 """How long a lost server is waited for: somebody sits before the screen [s]."""
 
