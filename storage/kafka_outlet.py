@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from time import perf_counter
 
@@ -18,6 +19,9 @@ FIRST_ANSWER_S = 10.0
 
 POLL_S = 0.5
 """How long an acknowledgement is waited for before it is asked whether the process is to end [s]."""
+
+PARTING_S = 5.0
+"""A process that is to end waits for so long for an acknowledgement more: a change of leaders takes seconds [s]."""
 
 LARGEST_MESSAGE = 16 << 20
 """What the client would send; the topic's own limit, 1 MB by default, is the one that decides [bytes]."""
@@ -65,7 +69,7 @@ class KafkaOutlet:
         is_ending: Callable[[], bool] = lambda: False,
     ) -> None:
         self._brokers, self._prefix, self._is_ending = str(client["bootstrap.servers"]), prefix, is_ending
-        self._unanswered = 0
+        self._unanswered, self._answered_at = 0, perf_counter()
         self._failure: tuple[KafkaError, str] | None = None
         self.complaint = ""
         settings: dict[str, object] = {
@@ -106,8 +110,10 @@ class KafkaOutlet:
 
     def close(self) -> None:
         """Close the connections; what was not acknowledged is let go of, since it is still pending in the store."""
-        self._producer.purge()
-        self._producer.flush(0)
+        # A refusal that ended the producer is told again by each of its calls.
+        with suppress(KafkaException):
+            self._producer.purge()
+            self._producer.flush(0)
 
     def _produce(self, message: Envelope) -> bool:
         topic = self._named(message.topic)
@@ -127,10 +133,20 @@ class KafkaOutlet:
             return True
 
     def _progress(self) -> bool:
-        """Wait for acknowledgements; False when none came and the process is to end."""
-        came = self._producer.poll(POLL_S)
+        """Wait for acknowledgements; False when none came for a while and the process is to end."""
+        unanswered, now = self._unanswered, perf_counter()
+        self._poll(POLL_S)
+        if self._unanswered < unanswered or not self._is_ending():
+            self._answered_at = now
+        return now - self._answered_at < PARTING_S
+
+    def _poll(self, seconds: float) -> None:
+        """Let acknowledgements and complaints come in; raise the first that ends it."""
+        try:
+            self._producer.poll(seconds)
+        except KafkaException as cause:
+            raise _meaning(cause.args[0], self._brokers) from cause
         self._demand_good()
-        return bool(came) or not self._is_ending()
 
     def _answered(self, topic: str, error: KafkaError | None, _message: KafkaMessage) -> None:
         self._unanswered -= 1
@@ -149,14 +165,12 @@ class KafkaOutlet:
     def _demand_topics(self) -> None:
         began = perf_counter()
         while True:
-            self._producer.poll(0)
-            self._demand_good()
+            self._poll(0)
             try:
                 found = self._producer.list_topics(timeout=1.0).topics
             except KafkaException as cause:
                 error = cause.args[0]
-                self._producer.poll(0)
-                self._demand_good()
+                self._poll(0)
                 if error.code() in REFUSED:
                     raise _meaning(error, self._brokers) from cause
                 if perf_counter() - began < FIRST_ANSWER_S:

@@ -85,6 +85,16 @@ def settings(cluster, prefix):
     return StreamSettings(bootstrap_servers=cluster.bootstrap, prefix=prefix)
 
 
+def wait_until_idle(relay, within=timedelta(seconds=60)):
+    """Until nothing is pending; a relay that fails, or takes too long, is an error."""
+    clock = SystemClock()
+    until = clock.now() + within
+    while relay.idle_for is None:
+        relay.demand_good()
+        assert clock.now() < until, relay.complaint
+        clock.wait_until(clock.now() + timedelta(seconds=0.1))
+
+
 def run_relay(*words):
     command = [sys.executable, "-m", "pipeline.cli", "relay", "--json", "--until-idle", "0", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -149,6 +159,7 @@ def test_a_broker_that_is_killed_meanwhile_gets_each_message_once(kafka_three, t
                 relay.wake()
             kafka_three.start_broker(killed)
             kafka_three.wait_until_ready()
+        wait_until_idle(relay)
     finally:
         relay.close()
     relay.demand_good()
@@ -216,5 +227,6 @@ def allow_to_see(cluster, prefix):
         ResourceType.TOPIC, prefix, ResourcePatternType.PREFIXED, "User:gateway", "*", AclOperation.DESCRIBE,
         AclPermissionType.ALLOW,
     )  # fmt: skip
-    for done in AdminClient(cluster.client()).create_acls([allowed]).values():
+    admin = AdminClient(cluster.client())
+    for done in admin.create_acls([allowed]).values():
         done.result(30)
