@@ -10,11 +10,24 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from gridcore.forecast import Vintage
 from gridcore.network import Network
 from gridcore.plan import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Where each reading of a batch stood, for a dead letter to name; a message may hold many readings."""
+
+    offset: npt.NDArray[np.int64]
+    """Offset of its message, shape (readings,)."""
+
+    row: npt.NDArray[np.int64]
+    """Its row in that message, from 0, shape (readings,)."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,9 @@ class Batch:
 
     undecodable: tuple[DeadLetter, ...] = ()
     """Messages that could not be decoded."""
+
+    origin: Origin | None = field(default=None, compare=False)
+    """Where each reading stood; None where a reading is a message, and offsets count them."""
 
 
 @dataclass(frozen=True)

@@ -84,10 +84,14 @@ def _given(batch: Batch, channels: ChannelTable) -> tuple[pa.Table, pa.Table, tu
 
 def _codes(table: pa.Table, column: str) -> tuple[list[str | None], npt.NDArray[np.int64]]:
     """The distinct texts of a column and each row's place among them."""
-    encoded = table.column(column).combine_chunks().dictionary_encode(null_encoding="encode")
-    if isinstance(encoded, pa.ChunkedArray):  # a table without chunks combines to an empty chunked array
+    whole = table.column(column).combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):  # a table without chunks combines to an empty chunked array
         return [], np.zeros(0, np.int64)
-    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    encoded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+    texts = encoded.dictionary.to_pylist()
+    # A row without a text gets a number of its own, that of None.
+    codes = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False).astype(np.int64)
+    return [*texts, None], codes
 
 
 def _places(readings: pa.Table, channels: ChannelTable) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
