@@ -96,8 +96,9 @@ def _unconserved(store: EmbeddedStore) -> Iterator[Finding]:
 
 
 def _altered_rows(store: EmbeddedStore) -> Iterator[Finding]:
-    """Outages and offsets that are not those that were written."""
+    """Outages, offsets and receipts that are not those that were written."""
     tables = {"outage": "asset, begins, ends, available_at", "source_offset": "source, next_offset"}
+    tables["receipt"] = "key, body_sha256, received_at, answer"
     for table, columns in tables.items():
         for *row, checksum in store.rows(f"SELECT {columns}, checksum FROM {table}"):
             if (found := row_checksum(row)) != checksum:

@@ -22,7 +22,7 @@ from storage.durable import make_folder
 DATABASE_FILE = "store.sqlite"
 """Name of the database in a store's directory."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the tables below, kept in SQLite's `user_version`."""
 
 BUSY_TIMEOUT_S = 30.0
@@ -77,6 +77,11 @@ CREATE TABLE outbox (
     issue_time INTEGER NOT NULL, kind TEXT NOT NULL, place INTEGER NOT NULL, is_sent INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX outbox_pending ON outbox (seq) WHERE is_sent = 0;
+CREATE TABLE receipt (
+    key TEXT PRIMARY KEY, body_sha256 TEXT NOT NULL, received_at INTEGER NOT NULL, answer BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE INDEX receipt_age ON receipt (received_at);
 """
 """Tables. Instants are microseconds since 1970 in UTC; a value that is NULL is NaN.
 
@@ -95,10 +100,18 @@ UPDATE source_offset SET checksum = row_checksum(source, next_offset);
 INSERT INTO tally SELECT 'official', (SELECT count(*) FROM official)
     + (SELECT coalesce(sum(rows), 0) FROM segment WHERE kind = 'official')
 """,
+    2: """
+CREATE TABLE receipt (
+    key TEXT PRIMARY KEY, body_sha256 TEXT NOT NULL, received_at INTEGER NOT NULL, answer BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE INDEX receipt_age ON receipt (received_at)
+""",
 }
 """SQL statements that bring the tables from a version to the next one.
 
 1 to 2: checksums of outages and offsets, and a count of the official values' rows; both begin with what is there.
+2 to 3: receipts of pushed requests.
 """
 
 
