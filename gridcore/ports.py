@@ -59,6 +59,9 @@ class Batch:
     origin: Origin | None = field(default=None, compare=False)
     """Where each reading stood; None where a reading is a message, and offsets count them."""
 
+    receipt: Receipt | None = None
+    """Of a pushed request, to be kept with it; None for other feeds."""
+
 
 @dataclass(frozen=True)
 class DeadLetter:
