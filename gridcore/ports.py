@@ -22,13 +22,16 @@ from gridcore.plan import Plan
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """Where each reading of a batch stood, for a dead letter to name; a message may hold many readings."""
+    """Where each row of a batch stood, for a dead letter to name; a message may hold many rows.
+
+    Rows are counted through the readings, then the official values, then the outages.
+    """
 
     offset: npt.NDArray[np.int64]
-    """Offset of its message, shape (readings,)."""
+    """Offset of its message, shape (rows,)."""
 
     row: npt.NDArray[np.int64]
-    """Its row in that message, from 0, shape (readings,)."""
+    """Its row in that message, from 0, shape (rows,)."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Batch:
     """Messages that could not be decoded."""
 
     origin: Origin | None = field(default=None, compare=False)
-    """Where each reading stood; None where a reading is a message, and offsets count them."""
+    """Where each row stood; None where a row is a message, and offsets count them."""
 
     receipt: Receipt | None = None
     """Of a pushed request, to be kept with it; None for other feeds."""

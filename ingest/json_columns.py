@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import compress
 from typing import Annotated, Literal
 
 import msgspec
@@ -105,28 +106,45 @@ def _rows(
     values: Sequence[bytes | None], decoder: msgspec.json.Decoder[Row] | msgspec.json.Decoder[RecordedRow]
 ) -> tuple[list[Row], Int64s, list[int]]:
     """Rows that are decoded at once, the places of their messages, and the places of all others."""
-    one = decoder.decode
-    places = range(len(values)) if _is_plain(values) else _plain_places(values)
-    rows: list[Row] = []
-    failed: list[int] = []
-    pending = iter(places)
-    while True:
-        try:
-            # What was decoded before a message that raises stays in the list; the iterator stands behind that message.
-            rows.extend(one(values[place]) for place in pending)  # type: ignore[arg-type]
-            break
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            failed.append(places[len(rows) + len(failed)])
-    if len(rows) == len(values):
-        return rows, np.arange(len(values)), []
+    places: Sequence[int] = range(len(values)) if _is_plain(values) else _plain_places(values)
+    rows, failed = _typed(values, places, decoder)
     done = np.zeros(len(values), bool)
     done[np.asarray(places, np.int64)] = True
     done[failed] = False
-    return rows, np.flatnonzero(done), np.flatnonzero(~done).tolist()
+    message_of = np.flatnonzero(done)
+    if len(failed) >= DEEPEST:
+        # So many may have left their brackets to one that is nested too deeply.
+        flat = [(values[place] or b"").count(b"{") <= DEEPEST for place in message_of]
+        rows, message_of = list(compress(rows, flat)), message_of[flat]
+        done[:] = False
+        done[message_of] = True
+    return rows, message_of, np.flatnonzero(~done).tolist()
+
+
+def _typed(
+    values: Sequence[bytes | None],
+    places: Sequence[int],
+    decoder: msgspec.json.Decoder[Row] | msgspec.json.Decoder[RecordedRow],
+) -> tuple[list[Row], list[int]]:
+    """Rows of the messages at some places, and the places of those that the decoder refuses."""
+    decode_one = decoder.decode
+    rows: list[Row] = []
+    failed: list[int] = []
+    pending = iter(places)
+    while len(rows) + len(failed) < len(places):
+        try:
+            # What was decoded before a message that raises stays in the list; the iterator stands behind that message.
+            rows.extend(decode_one(values[place]) for place in pending)  # type: ignore[arg-type]
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            failed.append(places[len(rows) + len(failed)])
+    return rows, failed
 
 
 def _is_plain(values: Sequence[bytes | None]) -> bool:
-    """No message is empty, large, nested or not UTF-8: the typed decoder sees none of it in fields it passes over."""
+    """No message is empty, large or not UTF-8, and none nested if each has a bracket.
+
+    The typed decoder sees none of this in fields that it passes over.
+    """
     if not all(values):
         return False
     joined = b"\n".join(values)  # type: ignore[arg-type]

@@ -125,10 +125,11 @@ def joined(parts: Sequence[Part], schema: pa.Schema) -> Part:
 
 def quantities(names: pa.DictionaryArray, channels: ChannelTable) -> pa.DictionaryArray:
     """The quantity of each channel, empty for one that the grid has not."""
-    told = names.dictionary.to_pylist()
-    words = [channels.channels[row].quantity if (row := channels.index.get(name)) is not None else "" for name in told]
-    encoded = pa.array(words, pa.string()).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(encoded.indices.take(names.indices), encoded.dictionary)
+    number, of_channel = channels.words["quantity"]
+    # A quantity of its own for what is unknown, behind the others.
+    told = np.append(of_channel, np.int32(len(number)))[channels.rows_of(names.dictionary)]
+    codes = told[names.indices.to_numpy(zero_copy_only=False)] if len(names) else told[:0]
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array([*number, ""], pa.string()))
 
 
 def row_stream(table: pa.Table, row: int) -> bytes:
