@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def _batch_figures(home: Path) -> list[Figure]:
         batches = list(_small_batches(channels, rows, total))
         with closing(EmbeddedStore(home / f"{rows}-{channels}")) as store:
             # The first time round each device is new: it is numbered once in its life.
-            taken = [_seconds(lambda given=given: store.accept(given, ())) for given in batches]
+            taken = [_seconds(partial(store.accept, given, ())) for given in batches]
         half = len(batches) // 2
         rate = sum(b.readings.num_rows for b in batches[half:]) / sum(taken[half:])
         bare, keyed = _bare_blobs(home, batches[:20]), _keyed_rows(home, batches[:4])
@@ -137,7 +138,7 @@ def _fill_figures(path: Path, size: Size) -> list[Figure]:
             for given in batches:
                 rows += given.readings.num_rows + given.official.num_rows
                 begun = time.process_time()
-                taken.append(_seconds(lambda given=given: store.accept(given, ())))
+                taken.append(_seconds(partial(store.accept, given, ())))
                 cpu += time.process_time() - begun
             figures += [
                 Figure(f"{what} taken in and sealed beside", rows / sum(taken), f"{what}/s", f"{rows:,} in all"),
@@ -159,7 +160,7 @@ def _read_figures(store: EmbeddedStore, size: Size) -> list[Figure]:
     assets = sorted(store.official.series.names)[:: max(1, size.assets // 50)][:50]
     channel = channel_names(size.channels)[size.channels // 3]
     known, later = store.known_at(instant), store.known_at(size.end + timedelta(days=1))
-    reads: list[tuple[str, History, list[str], tuple[int, int, int], Callable[[], object]]] = [
+    reads: list[tuple[str, History, list[str], tuple[int, ...], Callable[[], object]]] = [
         (
             "50 assets x 48 h as known at an instant",
             store.official,
@@ -179,8 +180,8 @@ def _read_figures(store: EmbeddedStore, size: Size) -> list[Figure]:
     for name, history, names, span, read in reads:
         groups = touched(history, names, *span)
         count = sum(len(numbers) for _, numbers in groups)
-        ours = _best(read, before=lambda history=history: history.files.keep_only(()))
-        arrow = _best(lambda groups=groups, history=history: _read_groups(store.path, history.kind, groups))
+        ours = _best(read, before=partial(history.files.keep_only, ()))
+        arrow = _best(partial(_read_groups, store.path, history.kind, groups))
         beside = f"pyarrow, the same {count} row groups: {1e3 * arrow:.1f} ms"
         figures.append(Figure(name, 1e3 * ours, "ms", beside, ours / arrow))
         figures.append(Figure(f"{name}, again", 1e3 * _best(read), "ms"))
