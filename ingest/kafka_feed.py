@@ -6,6 +6,7 @@ An owner that was cut off and comes back is refused by the store, since another 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -302,9 +303,9 @@ class KafkaFeed:
 
     def _sort_in(self, messages: Iterable[KafkaMessage]) -> None:
         """Give each partition its messages, and pause those that hold more than their share."""
-        of: dict[tuple[str, int], list[KafkaMessage]] = {}
+        of: defaultdict[tuple[str, int], list[KafkaMessage]] = defaultdict(list)
         for message in messages:
-            of.setdefault((message.topic() or "", message.partition() or 0), []).append(message)
+            of[message.topic(), message.partition()].append(message)  # type: ignore[index]
         for key, found in of.items():
             partition = self._partitions.get(key)
             if partition is not None and key in self._gained:

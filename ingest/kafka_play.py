@@ -85,7 +85,8 @@ class Player:
             BadInputError: The broker refuses us or the topic, or acknowledges nothing for `LONGEST_WAIT_S`.
         """
         topic, before = f"{self._prefix}.{told.topic}", self.sent
-        headers: Headers = [("content-type", self._content_type.encode())]
+        # JSON is what a message without a header is taken for, and a header costs its reader a third of a microsecond.
+        headers: Headers = None if self._content_type == JSON else [("content-type", self._content_type.encode())]
         for key, value in self._messages(told, table):
             self._send(topic, key, value, headers)
         left = self._producer.flush(LONGEST_WAIT_S)

@@ -44,21 +44,26 @@ def run_of(messages: Sequence[KafkaMessage], source: str, *, honours_recorded_ar
         BadInputError: Their senders' clocks stamped them, and no recording tells when they were first had.
     """
     stamps = [message.timestamp() for message in messages]
-    if not honours_recorded_arrival and any(sort != TIMESTAMP_LOG_APPEND_TIME for sort, _ in stamps):
+    sorts, stamps_ms = zip(*stamps, strict=True)
+    if not honours_recorded_arrival and sorts.count(TIMESTAMP_LOG_APPEND_TIME) < len(sorts):
         wanted = "message.timestamp.type=LogAppendTime on the topic: the broker's clock tells when we had it"
         raise BadInputError("a topic stamped by its senders", file=source, got="CreateTime", wanted=wanted)
     values: list[Message] = [message.value() for message in messages]
-    content_types = [_content_type(message.headers()) for message in messages]
+    content_types = _content_types([message.headers() for message in messages])
     offsets = np.array([message.offset() for message in messages], np.int64)
-    arrived_us = np.array([stamp for _, stamp in stamps], np.int64) * 1000
+    arrived_us = np.array(stamps_ms, np.int64) * 1000
     return Run(values, content_types, arrived_us, offsets, sum(map(len, filter(None, values))))
 
 
+def _content_types(headers: Sequence[Headers]) -> list[str]:
+    """The header `content-type` of each message; empty where there is none."""
+    if headers.count(None) == len(headers):
+        return [""] * len(headers)
+    return ["" if told is None else _content_type(told) for told in headers]
+
+
 def _content_type(headers: Headers) -> str:
-    """The header `content-type`; empty where there is none."""
-    if headers is None:
-        return ""
-    for name, value in headers.items() if isinstance(headers, dict) else headers:
+    for name, value in headers.items() if isinstance(headers, dict) else headers or ():
         if name == "content-type" and value is not None:
             return value if isinstance(value, str) else value.decode("ascii", "replace")
     return ""

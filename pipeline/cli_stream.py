@@ -122,9 +122,15 @@ def relay(
 
 def run(config: Annotated[Path, typer.Option("--config", help="TOML file of a live run.")]) -> None:
     """Run the loop live: the same loop as a replay, on the clock and feed that the file names."""
-    from pipeline.live import run_live
+    settings = read_live_settings(config)
+    if settings.plant == "none":
+        from pipeline.field_run import run_field
 
-    run_live(read_live_settings(config))
+        run_field(settings)
+    else:
+        from pipeline.live import run_live
+
+        run_live(settings)
 
 
 @store_commands.command()

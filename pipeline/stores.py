@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,8 +50,8 @@ def open_store(where: str | Path) -> Store:
         StoreDamagedError: The embedded database can't be read.
     """
     if is_server(where):
-        from storage.postgres import PostgresStore
-
+        with needing_postgres():
+            from storage.postgres import PostgresStore
         return PostgresStore(str(where))
     from storage.embedded import EmbeddedStore
 
@@ -64,12 +65,23 @@ def open_tables(where: str | Path) -> Tables:
         As `open_store`.
     """
     if is_server(where):
-        from storage.postgres import PostgresStore
+        with needing_postgres():
+            from storage.postgres import PostgresStore
 
         return PostgresStore(str(where))
     from storage.embedded_tables import EmbeddedTables
 
     return EmbeddedTables(Path(where))
+
+
+@contextmanager
+def needing_postgres() -> Iterator[None]:
+    """Say which extra is lacking, where an import says which package."""
+    try:
+        yield
+    except ModuleNotFoundError as cause:
+        what, wanted = "PostgreSQL's driver is not installed", "the extra: pip install 'xiaona[postgres]'"
+        raise BadInputError(what, got=cause, wanted=wanted) from cause
 
 
 def care_of(where: str | Path) -> Care:
@@ -79,8 +91,8 @@ def care_of(where: str | Path) -> Care:
         BadInputError: There is nothing at the directory.
     """
     if is_server(where):
-        from storage import postgres_care
-
+        with needing_postgres():
+            from storage import postgres_care
         url = str(where)
         return Care(
             partial(postgres_care.check, url),

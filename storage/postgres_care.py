@@ -25,6 +25,9 @@ from storage.postgres_schema import migrate_tables
 from storage.postgres_session import Session
 from storage.segments import claim_table
 
+PATIENCE_S = 5.0
+"""How long a lost server is waited for: somebody sits before the screen [s]."""
+
 
 def check(url: str) -> list[Finding]:
     """All contradictions in a store; empty where it is sound.
@@ -55,7 +58,7 @@ def migrate(url: str) -> int:
     Raises:
         BadInputError: A newer program made them.
     """
-    with closing(Session(url)) as session:
+    with closing(Session(url, patience_s=PATIENCE_S)) as session:
         return migrate_tables(session)
 
 
@@ -68,7 +71,7 @@ def seal(url: str) -> int:
     Returns:
         Number of readings in the months that were put in order.
     """
-    with closing(PostgresStore(url, must_exist=True)) as store:
+    with closing(PostgresStore(url, patience_s=PATIENCE_S, must_exist=True)) as store:
         store.session.run("SET statement_timeout = 0")
         filled = {kind: _filled(store, kind) for kind in ("reading", "official")}
         newest = max((name.removeprefix("reading_") for name in filled["reading"]), default="")
@@ -104,7 +107,10 @@ def _put_in_order(session: Session, name: str, rows: int) -> None:
 def _seen(url: str) -> Iterator[PostgresStore]:
     """An existing store, in one state for all that is asked of it."""
     one_state = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    with closing(PostgresStore(url, must_exist=True)) as store, store.session.transaction(one_state):
+    with (
+        closing(PostgresStore(url, patience_s=PATIENCE_S, must_exist=True)) as store,
+        store.session.transaction(one_state),
+    ):
         store.session.run("SET LOCAL statement_timeout = 0")
         yield store
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from time import perf_counter
@@ -19,11 +19,11 @@ from gridcore.errors import (
     StoreUnreachableError,
 )
 from gridcore.ports import DeadLetter
+from infra.postgres.server import Server
 from storage.postgres import PostgresStore
 from storage.postgres_care import check
 from storage.postgres_session import Session
 from tests.contracts.store_content import SOURCE, batch, minutes, official, outage, reading
-from tests.servers.postgres_server import PostgresServer, own_server
 from tests.servers.postgres_stores import empty_schema, in_postgres
 
 pytestmark = pytest.mark.postgres
@@ -36,98 +36,116 @@ OFFICIAL = [official("W1", 60, 5.0, 0, 1)]
 OUTAGES = [outage("W1", 0, 9, 6)]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    """A server that may be killed."""
-    with own_server() as started:
-        yield started
-
-
 class Broken:
-    """Kills and starts the server before the n-th statement of a session, counted from now.
+    """Does harm before the n-th statement of a session, counted from now.
 
     Args:
         session: The session; its way to the connection is watched.
-        server: Its server.
-        nth: Which statement, from 0 on; none where negative.
+        harm: What to do.
+        nth: Before which statement, from 0 on; none where negative.
     """
 
-    def __init__(self, session: Session, server: PostgresServer, nth: int) -> None:
-        self._through, self._server, self._nth, self.seen = session._connected, server, nth, 0
+    def __init__(self, session: Session, harm: Callable[[], None], nth: int) -> None:
+        self._through, self._harm, self._nth, self.seen = session._connected, harm, nth, 0
         session._connected = self  # type: ignore[method-assign]
 
     def __call__(self) -> Any:
-        if self.seen == self._nth:
-            self._server.kill()
-            self._server.start()
         self.seen += 1
+        if self.seen == self._nth + 1:
+            self._harm()
         return self._through()
 
 
-def test_a_server_killed_before_any_statement_of_a_batch_loses_and_doubles_nothing(server: PostgresServer) -> None:
-    """The writer reads its offset anew after each break, as a feed does."""
+def delivered(url: str, harm: Callable[[], None], nth: int) -> tuple[int, int, int]:
+    """Deliver a batch until it is kept, reading the offset anew after each break, as a feed does.
+
+    Returns:
+        Breaks, statements of the first try, readings counted as stored.
+    """
     letters = [replace(LETTER, offset=offset) for offset in (0, 1)]
+    breaks = stored = statements = 0
+    with closing(PostgresStore(url, patience_s=30.0)) as store:
+        broken = Broken(store.session, harm, nth)
+        while store.offsets().get(SOURCE, 0) == 0:
+            try:
+                stored += store.accept(batch(0, ONE_OF_ALL, OFFICIAL, OUTAGES), letters).stored
+            except StoreUnreachableError:
+                breaks += 1
+            statements = statements or broken.seen
+    return breaks, statements, stored
 
-    def deliver(url: str, nth: int) -> tuple[int, int, int]:
-        """Delivers the batch until it is kept; gives breaks, statements of the first try, and readings counted."""
-        breaks = stored = 0
-        with closing(PostgresStore(url, patience_s=20.0)) as store:
-            broken = Broken(store.session, server, nth)
-            statements = 0
-            while store.offsets().get(SOURCE, 0) == 0:
-                began = broken.seen
-                try:
-                    stored += store.accept(batch(0, ONE_OF_ALL, OFFICIAL, OUTAGES), letters).stored
-                except StoreUnreachableError:
-                    breaks += 1
-                statements = statements or broken.seen - began
-            return breaks, statements, stored
 
-    with empty_schema(server.url) as url:
-        breaks, statements, _ = deliver(url, -1)
+def demand_kept_once(url: str) -> None:
+    with closing(PostgresStore(url)) as store:
+        counts = "SELECT count(*) FROM reading UNION ALL SELECT count(*) FROM official UNION ALL"
+        assert store.rows(f"{counts} SELECT count(*) FROM dead_letter") == [(2,), (1,), (2,)]
+    assert check(url) == []
+
+
+def break_off(url: str) -> None:
+    """End every other connection of ours, as a network or a restarted server does."""
+    others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    with closing(Session(url)) as session:
+        session.rows(f"{others} AND application_name = 'xiaona'")
+
+
+def test_a_connection_lost_before_any_statement_of_a_batch_loses_and_doubles_nothing(postgres: str) -> None:
+    with empty_schema(postgres) as url:
+        breaks, statements, _ = delivered(url, lambda: None, -1)
     assert (breaks, statements > 10) == (0, True)
-    # Statement 0 asks for the offsets and 1 is BEGIN: before these the connection is idle, and made anew.
-    for nth in range(statements + 1):
-        with empty_schema(server.url) as url:
-            breaks, _, stored = deliver(url, nth)
-            assert breaks == (1 if nth >= 2 else 0)
-            assert stored == 2
-            with closing(PostgresStore(url)) as store:
-                counts = "SELECT count(*) FROM reading UNION ALL SELECT count(*) FROM official UNION ALL"
-                assert store.rows(f"{counts} SELECT count(*) FROM dead_letter") == [(2,), (1,), (2,)]
-            assert check(url) == []
+    for nth in range(statements):
+        with empty_schema(postgres) as url:
+            breaks, _, stored = delivered(url, lambda: break_off(postgres), nth)
+            # Statement 0 asks for the offsets and 1 is BEGIN: before these the connection is idle, and made anew.
+            assert (breaks, stored) == (1 if nth >= 2 else 0, 2)
+            demand_kept_once(url)
 
 
-def test_an_idle_connection_that_was_lost_is_made_anew_without_an_error(server: PostgresServer) -> None:
-    with empty_schema(server.url) as url, closing(PostgresStore(url)) as store, closing(Session(server.url)) as other:
+@pytest.mark.parametrize("nth", [8, 13])
+def test_a_killed_server_loses_and_doubles_nothing(postgres_server: Server, nth: int) -> None:
+    def restart() -> None:
+        postgres_server.kill()
+        postgres_server.start()
+
+    with empty_schema(postgres_server.url) as url:
+        breaks, _, stored = delivered(url, restart, nth)
+        assert (breaks, stored) == (1, 2)
+        demand_kept_once(url)
+
+
+def test_an_idle_connection_that_was_lost_is_made_anew_without_an_error(postgres: str) -> None:
+    with empty_schema(postgres) as url, closing(PostgresStore(url)) as store:
         store.accept(ONE, ())
         for ask in (store.offsets, lambda: store.accept(batch(1, [reading("W1/power", 5, 7.0, 9)]), ()).stored):
-            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-            other.rows(f"{others} AND application_name = 'xiaona'")
+            break_off(postgres)
             assert ask() in ({SOURCE: 1}, 1)
 
 
-def test_a_server_that_is_not_there_is_waited_for_as_long_as_was_said(server: PostgresServer) -> None:
-    with empty_schema(server.url) as url, closing(PostgresStore(url, patience_s=0.5)) as store:
-        server.stop()
+def test_a_server_that_is_not_there_is_waited_for_as_long_as_was_said(postgres_server: Server) -> None:
+    with empty_schema(postgres_server.url) as url, closing(PostgresStore(url, patience_s=0.5)) as store:
+        postgres_server.stop()
         began = perf_counter()
         with pytest.raises(StoreUnreachableError, match="reached"):
             store.accept(ONE, ())
         with pytest.raises(StoreUnreachableError, match="reached"):
             PostgresStore(url, patience_s=0.5)
         assert 0.5 < perf_counter() - began < 10
-        server.start()
+        postgres_server.start()
         assert store.accept(ONE, ()).stored == 1
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [("nobody", 'role "nobody" does not exist'), ("xiaona:secret", "nosuch"), ("xiaona:secret", "SSL")],
+    [
+        ("//nobody:secret@{place}", 'authentication failed for user "nobody"'),
+        ("//xiaona:secret@{place}", "authentication failed"),
+        ("//xiaona:xiaona@{host}/nosuch?application_name=secret", 'database "nosuch" does not exist'),
+        ("//xiaona:xiaona@{place}?sslmode=require&application_name=secret", "SSL"),
+    ],
 )
 def test_a_refused_connection_fails_at_once_and_shows_no_secret(postgres: str, change: str, words: str) -> None:
-    url = postgres.replace("xiaona@", f"{change}@")
-    url = url.replace("/postgres", "/nosuch") if words == "nosuch" else url
-    url = f"{url}?sslmode=require" if words == "SSL" else url
+    place = postgres.rpartition("@")[2]
+    url = "postgresql:" + change.format(place=place, host=place.partition("/")[0])
     began = perf_counter()
     with pytest.raises(BadInputError, match=words) as refused:
         PostgresStore(url)
