@@ -69,7 +69,7 @@ def run_live(settings: LiveSettings) -> dict[str, object]:
             clock = AcceleratedClock(start - PERIOD, settings.speed)
         with relayed(phase.store or store_path(phase.directory), settings.stream) as published:
 
-            def on_tick(tick: Tick) -> None:
+            def on_tick(_tick: Tick) -> None:
                 bars.step(phase.row)
                 published()
 
