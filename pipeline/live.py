@@ -13,7 +13,8 @@ from gridcore.errors import LimitViolatedError
 from gridcore.timeline import PERIOD
 from pipeline import console
 from pipeline.export import write_manifest
-from pipeline.phase import run_phase, tick_count
+from pipeline.phase import run_phase, store_path, tick_count
+from pipeline.relaying import relayed
 from pipeline.replay import (
     SUMMARY,
     add_violations,
@@ -29,6 +30,7 @@ from pipeline.replay import (
 )
 from pipeline.row_export import export_row
 from pipeline.rows import prepare, row_phase
+from pipeline.schedule import Tick
 from pipeline.settings import WARM_UP, LiveSettings
 
 
@@ -65,7 +67,13 @@ def run_live(settings: LiveSettings) -> dict[str, object]:
         clock: Clock = VirtualClock(start - PERIOD)
         if settings.clock == "accelerated":
             clock = AcceleratedClock(start - PERIOD, settings.speed)
-        result = run_phase(phase, on_tick=lambda tick: bars.step(phase.row), clock=clock)
+        with relayed(phase.store or store_path(phase.directory), settings.stream) as published:
+
+            def on_tick(_tick: Tick) -> None:
+                bars.step(phase.row)
+                published()
+
+            result = run_phase(phase, on_tick=on_tick, clock=clock)
         bars.stage("export", 0)
         out = settings.export or directory / "out"
         figures = export_row(phase, out)

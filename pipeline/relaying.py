@@ -6,20 +6,51 @@ The broker may be away for as long as it likes: messages wait in the store, and 
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 
-from gridcore.clock import Clock
+from gridcore.clock import Clock, SystemClock
 from gridcore.errors import StoreConflictError, StoreUnreachableError
 from pipeline.stores import open_tables
 from pipeline.stream_settings import StreamSettings
-from storage.kafka_outlet import KafkaOutlet
 from storage.relay import Relay
 
 LOOK_S = 0.5
 """How often the outbox is looked into where nobody wakes the relay [s]."""
+
+
+@contextmanager
+def relayed(where: str | Path, stream: StreamSettings | None) -> Iterator[Callable[[], None]]:
+    """Send beside the block what its run publishes, all of it by its end unless the broker does not answer.
+
+    Args:
+        where: Directory or address of the run's store.
+        stream: Where messages go; None, or one that leaves it to `xiaona relay`: nothing is sent.
+
+    Yields:
+        To be called after a decision: it wakes the relay, and raises what ended it.
+    """
+    if stream is None or not stream.relays:
+        yield _nothing
+        return
+    relay = RelayThread(where, stream, SystemClock())
+
+    def published() -> None:
+        relay.wake()
+        relay.demand_good()
+
+    try:
+        yield published
+    finally:
+        relay.close()
+    relay.demand_good()
+
+
+def _nothing() -> None:
+    """Nobody sends."""
 
 
 class RelayThread:
@@ -35,6 +66,8 @@ class RelayThread:
     """
 
     def __init__(self, where: str | Path, stream: StreamSettings, clock: Clock) -> None:
+        from storage.kafka_outlet import KafkaOutlet
+
         self._where, self._clock = where, clock
         self._is_ending, self._work = Event(), Event()
         self._failure: BaseException | None = None

@@ -32,6 +32,9 @@ class StreamSettings(BaseModel):
     grace_s: float = Field(default=30.0, gt=0)
     """How long a partition that is not read to its end holds a tick back [s]."""
 
+    relays: bool = True
+    """A live run sends its forecasts, plans, setpoints and dead letters; false where `xiaona relay` does."""
+
     max_buffered_mb: int = Field(default=64, ge=1)
     """Messages that wait in this process at most, beside the client's own 64 MB [MB]."""
 
