@@ -173,6 +173,15 @@ class KafkaFeed:
         """Why the last instant asked for waited no longer, by partition."""
         return dict(self._readiness)
 
+    def lags(self) -> dict[str, int]:
+        """Messages of each partition that are not yet handed out, as far as the broker has told its end."""
+        told = {}
+        for key, partition in self._partitions.items():
+            end = self._consumer.get_watermark_offsets(TopicPartition(*key), cached=True)[1]
+            if end >= 0:
+                told[partition.source] = max(end - partition.start, 0)
+        return told
+
     @property
     def is_ready(self) -> bool:
         """Partitions are assigned, and none ended the last wait by its grace time."""

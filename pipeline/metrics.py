@@ -82,6 +82,9 @@ class Metrics:
         for readiness in READINESS:
             self.ticks.labels(readiness)
 
+    def turned(self) -> None:
+        """Nothing is counted."""
+
     def kept(self, batch: Batch, counts: Counts, seconds: float) -> None:
         """A batch is committed."""
         amounts = {**vars(counts), "dead_letter": sum(counts.dead_letters.values())}

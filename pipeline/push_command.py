@@ -53,10 +53,10 @@ class PushIntake:
     """Tells when it has been quiet."""
 
     health: Health
-    """Told that the loop comes round."""
+    """Told whether the store answers."""
 
     observer: Observer
-    """Told what was kept."""
+    """Told that the loop comes round, and what was kept."""
 
     counts: Counts = field(default_factory=Counts)
     """What became of all readings so far."""
@@ -65,7 +65,7 @@ class PushIntake:
         """Keep what comes until told to stop, or until nothing came for so long [s]; for ever at 0."""
         is_away, quiet_since, idle = True, self.clock.now(), timedelta(seconds=until_idle_s)
         while not is_stopping():
-            self.health.beat()
+            self.observer.turned()
             try:
                 if is_away:
                     self.feed.seek(self.store.offsets())
@@ -93,6 +93,7 @@ class PushIntake:
             counts = accept(batch, self.store, self.channels)
             self.counts.add(counts)
             self.observer.kept(batch, counts, perf_counter() - began)
+            self.observer.turned()
         return has_come
 
 
@@ -150,7 +151,7 @@ def run_push(
     channels = channels_of(grid.network, grid.reading_period)
     set_up_logs(clock)
     health, metrics = Health(STORE), Metrics(channels)
-    observers = Observers(metrics, LogObserver(), *([observer] if observer else []))
+    observers = Observers(health, metrics, LogObserver(), *([observer] if observer else []))
     with closing(options.open_store()) as store:
         feed = PushFeed(channels, store.receipt)
         intake = PushIntake(feed, store, channels, clock, health, observers)

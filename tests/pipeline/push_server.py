@@ -66,6 +66,9 @@ class Gate:
     def __init__(self) -> None:
         self.entered, self.opened = Semaphore(0), Event()
 
+    def turned(self) -> None:
+        """Nothing."""
+
     def kept(self, batch: Batch, counts: Counts, seconds: float) -> None:
         self.entered.release()
         assert self.opened.wait(PATIENCE_S)
@@ -129,7 +132,7 @@ def push_server(folder: Path, limits: Limits | None = None, gate: Gate | None = 
             raise
         feed = CountedFeed(channels, store.receipt, **bounds)
         feed.handed_over = Semaphore(0)
-        intake = PushIntake(feed, store, channels, clock, health, Observers(metrics, *([gate] if gate else [])))
+        intake = PushIntake(feed, store, channels, clock, health, Observers(health, metrics, *([gate] if gate else [])))
         ready.put(intake)
         intake.run(stopping.is_set)
         feed.close()
