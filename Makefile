@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test test-servers check bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +39,12 @@ check: $(ready) ## format, lint, types and import contracts
 	$(python) -m mypy
 	.venv/bin/lint-imports
 
-test: check ## check, then every test
-	$(python) -m pytest -n $(workers) --dist loadfile $(args)
+test: check ## check, then every test that needs no server
+	$(python) -m pytest -n $(workers) --dist loadfile -m "not kafka and not postgres and not system" $(args)
+
+test-servers: $(ready) ## the tests with real Kafka and PostgreSQL, which it installs
+	@sh .ci/servers
+	$(python) -m pytest -m "kafka or postgres or system" $(args)
 
 bench: $(ready) ## every benchmark, build/bench/NAME.json each
 	@mkdir -p build/bench

@@ -7,13 +7,15 @@ CPU time, one thread). The law of `storage.claims` stands here a second time, as
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
+import pyarrow as pa
 
 from gridcore.reading import UNUSABLE, Quality
 from storage.claims import by_cell
+from storage.columns import Label
 from storage.embedded import EmbeddedStore
 from storage.folder_lock import stays
 from storage.history import History
@@ -60,25 +62,52 @@ def analysis_of(store: EmbeddedStore) -> Iterator[duckdb.DuckDBPyConnection]:
     It shows the store as it is now; what is stored later is not in it.
     """
     # The files are read one by one as the caller asks: none may be merged away before the end.
-    with stays(store.path / SEGMENT_FOLDER):
+    with stays(store.path / SEGMENT_FOLDER), _opened() as connection:
         store.refresh()
-        connection = duckdb.connect(config={"threads": 1})
-        try:
-            _add_views(connection, store)
-            yield connection
-        finally:
-            connection.close()
+        for history in (store.readings, store.official):
+            _add_log(connection, store, history)
+            _add_law(connection, history.kind)
+        _add_readings(connection, store.readings.series.table())
+        yield connection
 
 
-def _add_views(connection: duckdb.DuckDBPyConnection, store: EmbeddedStore) -> None:
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.register("label", store.readings.series.table().rename_columns({"name": "channel"}))
-    for history in (store.readings, store.official):
-        _add_log(connection, store, history)
-        name, _, version, _, value, _ = COLUMNS[history.kind]
-        words = {"kind": history.kind, "name": name, "version": version, "value": value, "unusable": int(UNUSABLE)}
-        for view in (_CLAIMS, _RANKED):
-            connection.execute(view.format(**words))
+@contextmanager
+def analysis_over(labels: Sequence[Label], log: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB with the views `reading` and `reading_claim` of some claims, those of a store on a server.
+
+    Args:
+        labels: What the channels are.
+        log: All claims of these channels, with the columns of a segment.
+    """
+    words = ("name", "site", "quantity", "unit")
+    columns = {word: pa.array([getattr(label, word) for label in labels], pa.string()) for word in words}
+    with _opened() as connection:
+        connection.register("reading_log", log)
+        _add_law(connection, "reading")
+        _add_readings(connection, pa.table(columns))
+        yield connection
+
+
+@contextmanager
+def _opened() -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = duckdb.connect(config={"threads": 1})
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
+
+
+def _add_law(connection: duckdb.DuckDBPyConnection, kind: str) -> None:
+    """The views of one kind of claims over KIND_log."""
+    name, _, version, _, value, _ = COLUMNS[kind]
+    words = {"kind": kind, "name": name, "version": version, "value": value, "unusable": int(UNUSABLE)}
+    for view in (_CLAIMS, _RANKED):
+        connection.execute(view.format(**words))
+
+
+def _add_readings(connection: duckdb.DuckDBPyConnection, labels: pa.Table) -> None:
+    connection.register("label", labels.rename_columns({"name": "channel"}))
     connection.execute(_READINGS)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from gridcore.errors import BrokenInvariantError, StoreConflictError, StoreDamagedError
-from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, RegisteredModel
+from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, Receipt, RegisteredModel
 from gridcore.reading import Quality
 from storage import hot, sealing
 from storage.checksums import content_checksum, verify_rows
@@ -27,6 +27,7 @@ from storage.documents import TOPICS, Document, content_sha256, documents_of
 from storage.embedded_known import EmbeddedKnown
 from storage.history import History
 from storage.merging import sealed
+from storage.receipts import read_receipt, write_receipt
 from storage.sealing import Sealer, Work
 from storage.segment_files import SegmentMissingError
 from storage.segments import SEGMENT_FOLDER, delete, sweep, write_segment
@@ -62,13 +63,13 @@ class EmbeddedStore:
             self._connection.close()
             raise
 
-    def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter]) -> Counts:
+    def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter], receipt: Receipt | None = None) -> Counts:
         """Keep a checked batch in one transaction.
 
         Letters of `batch.undecodable` that are not among `dead_letters` are kept as well.
 
         Raises:
-            StoreConflictError: The batch does not start at the store's offset of its source.
+            StoreConflictError: The batch does not start at the store's offset of its source, or the receipt is kept.
             NoSpaceError: The disk is full; nothing of the batch was kept.
             BrokenInvariantError: A row lacks a key, or a channel changed its site, quantity or unit.
         """
@@ -82,10 +83,16 @@ class EmbeddedStore:
             self._write_letters(letters)
             counts = count(batch, letters, readings.sifted)
             self._write_tally({"official": len(official.sifted.kept)} | _amounts(counts))
+            if receipt is not None:
+                write_receipt(self.rows, receipt, counts)
         self.readings.take_over(readings)
         self.official.take_over(official)
         self._sealer.start(self._histories)
         return counts
+
+    def receipt(self, key: str) -> Receipt | None:
+        """The receipt of a key; None where no such request was kept."""
+        return read_receipt(self.rows, key)
 
     def known_at(self, instant: datetime) -> Known:
         """The only door to history."""
