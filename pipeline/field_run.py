@@ -25,6 +25,7 @@ from pipeline.commitment import Commitments
 from pipeline.decide import Desk
 from pipeline.forecasters import MEMBERS, RowForecaster, forecast_settings
 from pipeline.loop import Loop
+from pipeline.relay_command import relaying
 from pipeline.schedule import ticks
 from pipeline.settings import ROWS, LiveSettings
 from pipeline.stores import open_store
@@ -71,7 +72,8 @@ def run_field(settings: LiveSettings) -> None:
     start = day_start(settings.start, network.zone)
     end = day_start(settings.start + timedelta(days=settings.days), network.zone)
     settings.work.mkdir(parents=True, exist_ok=True)
-    store = open_store(settings.store_at or Path(settings.work) / "store")
+    store_at = settings.store_at or str(Path(settings.work) / "store")
+    store = open_store(store_at)
     try:
         loop, done = wire_field(settings, network, source.reading_period, store, clock)
         try:
@@ -79,7 +81,8 @@ def run_field(settings: LiveSettings) -> None:
             every = ticks(start, end, network.zone, start)
             # What was due while nobody ran is not decided in hindsight: its setpoints would be too late.
             left = (tick for tick in every if tick.due > now - PERIOD and (done is None or tick.due > done))
-            loop.run(left)
+            with relaying(store_at, settings.stream):
+                loop.run(left)
         finally:
             loop.close()
     finally:

@@ -52,13 +52,17 @@ def run_relay(store_at: str, settings: StreamSettings, until_idle_s: float | Non
 
 
 @contextmanager
-def relaying(store_at: str, settings: StreamSettings, clock: Clock) -> Iterator[None]:
+def relaying(store_at: str, settings: StreamSettings | None) -> Iterator[None]:
     """A relay in a thread of its own while the block runs; at its end it sends what is left, or leaves it waiting.
 
-    A broker that is away does not stop the run: what it should have had stays in the outbox, and is tried again.
+    Nothing is sent without a stream, or for one that does not publish. A broker that is away does not stop the run:
+    what it should have had stays in the outbox, and is tried again.
     """
+    if settings is None or not settings.publishes:
+        yield
+        return
     stop = threading.Event()
-    thread = threading.Thread(target=_relay_until, args=(stop.is_set, store_at, settings, clock), name="relay")
+    thread = threading.Thread(target=_relay_until, args=(stop.is_set, store_at, settings, SystemClock()), name="relay")
     thread.start()
     try:
         yield
