@@ -12,6 +12,7 @@ import typer
 from gridcore.errors import BadInputError, StoreDamagedError
 from gridcore.timeline import day_start
 from ingest.catalogue import open_grid
+from ingest.channels import channels_of
 from ingest.recording import write_recording
 from pipeline import console
 from pipeline.settings import read_live_settings
@@ -156,10 +157,22 @@ def seal(store: StoreAt) -> None:
 
 
 @store_commands.command()
-def export(store: StoreAt, out: Annotated[Path, typer.Option("--out", help="Directory to write.")]) -> None:
+def export(
+    store: StoreAt,
+    out: Annotated[Path, typer.Option("--out", help="Directory to write.")],
+    grid: Annotated[
+        str | None, typer.Option("--grid", help="Grid of the readings: flag those that jumped or stood still.")
+    ] = None,
+) -> None:
     """Write readings, revisions, dead letters and offsets as Parquet."""
     care_of(store).export(out)
     console.errors.print(f"export: {out}", highlight=False)
+    if grid is not None:
+        from pipeline.suspects import flag_suspects
+
+        owner = open_grid(grid)
+        found = flag_suspects(out / "readings.parquet", channels_of(owner.network, owner.reading_period))
+        console.errors.print(", ".join(f"{name} {count}" for name, count in found.items()), highlight=False)
 
 
 @store_commands.command()
