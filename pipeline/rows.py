@@ -18,7 +18,7 @@ from gridcore.errors import ProcessKilledError
 from pipeline.phase import Phase, PhaseResult, log_of, run_phase, store_path
 from pipeline.row_export import RowFigures, export_row
 from pipeline.scale import without_storage
-from storage.embedded import fork
+from storage.fork import fork
 
 Progress = Callable[[str], None]
 """Called with a row's name each time one of its ticks is done."""

@@ -7,15 +7,15 @@ CPU time, one thread). The law of `storage.claims` stands here a second time, as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
 
 from gridcore.reading import UNUSABLE, Quality
-from storage.columns import Label
 from storage.embedded import EmbeddedStore
+from storage.folder_lock import stays
 from storage.history import History
 from storage.segments import COLUMNS, SEGMENT_FOLDER, claim_table
 
@@ -59,33 +59,36 @@ def analysis_of(store: EmbeddedStore) -> Iterator[duckdb.DuckDBPyConnection]:
 
     It shows the store as it is now; what is stored later is not in it.
     """
-    store.refresh()
-    connection = duckdb.connect(config={"threads": 1})
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
+    # The files are read one by one as the caller asks: none may be merged away before the end.
+    with stays(store.path / SEGMENT_FOLDER), _in_memory() as connection:
+        store.refresh()
         for history in (store.readings, store.official):
             _add_log(connection, store, history)
             _add_law(connection, history.kind)
-        _add_readings(connection, store.readings.labels)
+        _add_readings(connection, store.readings.series.table())
         yield connection
-    finally:
-        connection.close()
 
 
 @contextmanager
-def analysis_over(labels: Sequence[Label], log: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
+def analysis_over(labels: pa.Table, log: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB with the views `reading` and `reading_claim` of some claims, those of a store on a server.
 
     Args:
-        labels: What the channels are.
+        labels: Columns name, site, quantity, unit of the channels.
         log: All claims of these channels, with the columns of a segment.
     """
-    connection = duckdb.connect(config={"threads": 1})
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
+    with _in_memory() as connection:
         connection.register("reading_log", log)
         _add_law(connection, "reading")
         _add_readings(connection, labels)
+        yield connection
+
+
+@contextmanager
+def _in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = duckdb.connect(config={"threads": 1})
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
         yield connection
     finally:
         connection.close()
@@ -99,24 +102,18 @@ def _add_law(connection: duckdb.DuckDBPyConnection, kind: str) -> None:
         connection.execute(view.format(**words))
 
 
-def _add_readings(connection: duckdb.DuckDBPyConnection, labels: Sequence[Label]) -> None:
-    connection.register("label", _labels(labels))
+def _add_readings(connection: duckdb.DuckDBPyConnection, labels: pa.Table) -> None:
+    connection.register("label", labels.rename_columns({"name": "channel"}))
     connection.execute(_READINGS)
 
 
 def _add_log(connection: duckdb.DuckDBPyConnection, store: EmbeddedStore, history: History) -> None:
     """The view KIND_log: all claims as they were written, some of them twice."""
-    names = [label.name for label in history.labels]
-    connection.register(f"hot_{history.kind}", claim_table(history.kind, history.hot_claims(), names))
+    hot = claim_table(history.kind, history.hot_claims(), history.series.names)
+    connection.register(f"hot_{history.kind}", hot)
     files = [str(store.path / SEGMENT_FOLDER / segment.file) for segment in history.segments]
     parts = [f"SELECT * FROM hot_{history.kind}"]
     if files:
         quoted = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
         parts.append(f"SELECT * FROM read_parquet([{quoted}])")
     connection.execute(f"CREATE VIEW {history.kind}_log AS {' UNION ALL BY NAME '.join(parts)}")
-
-
-def _labels(labels: Sequence[Label]) -> pa.Table:
-    words = ("name", "site", "quantity", "unit")
-    columns = [pa.array([getattr(label, word) for label in labels], pa.string()) for word in words]
-    return pa.Table.from_arrays(columns, names=["channel", *words[1:]])

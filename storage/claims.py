@@ -105,24 +105,21 @@ def by_cell(claims: Claims) -> Claims:
     return claims.take(cell_order(claims.series, claims.valid_time))
 
 
-def is_ascending(first: npt.NDArray[np.integer], second: Int64s) -> bool:
+def is_ascending(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]) -> bool:
     """Rows are sorted by (first, second), ties allowed."""
-    return bool((_step(first, second) >= 0).all())
+    major = first[1:] > first[:-1]
+    if major.all():
+        return True
+    return bool((major | ((first[1:] == first[:-1]) & (second[1:] >= second[:-1]))).all())
 
 
-def shares_cell(first: npt.NDArray[np.integer], second: Int64s) -> Mask:
+def shares_cell(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]) -> Mask:
     """Rows whose (first, second) equals a neighbour's; the rows are sorted."""
-    same = _step(first, second) == 0
+    same = (first[1:] == first[:-1]) & (second[1:] == second[:-1])
     shared = np.zeros(len(first), bool)
     shared[1:] |= same
     shared[:-1] |= same
     return shared
-
-
-def _step(first: npt.NDArray[np.integer], second: Int64s) -> npt.NDArray[np.int8]:
-    """Order of each row and its predecessor: -1 descending, 0 equal, 1 ascending, shape (rows - 1,)."""
-    major, minor = np.sign(first[1:] - first[:-1]), np.sign(second[1:] - second[:-1])
-    return np.where(major == 0, minor, major).astype(np.int8)
 
 
 def heads(*columns: npt.NDArray[np.generic]) -> Mask:
@@ -161,11 +158,16 @@ def sift(existing: Claims, batch: Claims) -> Sifted:
         existing: At least all claims that share series and valid_time with a row of the batch.
         batch: What came, values canonical, in any order.
     """
-    both = concat([existing, batch])
-    is_new = np.arange(len(both)) >= len(existing)
-    order = cell_order(both.series, both.valid_time)
-    both, is_new = both.take(order), is_new[order]
+    both, is_new = batch, np.ones(len(batch), bool)
+    if len(existing):
+        both, is_new = concat([existing, batch]), np.arange(len(existing) + len(batch)) >= len(existing)
+    if not is_ascending(both.series, both.valid_time):
+        order = cell_order(both.series, both.valid_time)
+        both, is_new = both.take(order), is_new[order]
     shared = shares_cell(both.series, both.valid_time)
+    if not shared.any():
+        alone = both.take(is_new) if len(existing) else both
+        return Sifted(alone, len(alone), 0, 0, 0)
     alone = both.take(~shared & is_new)
     kept, cells, versions, values = _sift_shared(both.take(shared), is_new[shared])
     cells, versions, values = cells + len(alone), versions + len(alone), values + len(alone)
@@ -175,7 +177,7 @@ def sift(existing: Claims, batch: Claims) -> Sifted:
 
 def _sift_shared(claims: Claims, is_new: Mask) -> tuple[Claims, int, int, int]:
     """Claims to keep where cells have several, and how many cells, versions and values are new."""
-    order = _claim_order(claims, is_new)
+    order = _claim_order(_group_numbers(claims.series, claims.valid_time), claims, is_new)
     claims, is_new = claims.take(order), is_new[order]
     cell = heads(claims.series, claims.valid_time)
     version = cell | heads(claims.version)
@@ -185,11 +187,24 @@ def _sift_shared(claims: Claims, is_new: Mask) -> tuple[Claims, int, int, int]:
     return claims.take(told & is_new), counts[0], counts[1], counts[2]
 
 
-def _claim_order(claims: Claims, is_new: Mask) -> npt.NDArray[np.intp]:
-    """Order by series, valid_time, version, value's bits; of equal ones usable, then earliest, then existing first."""
-    bits = claims.value.view(np.int64)
-    late = (is_new, claims.quality, claims.available_at, ~is_usable(claims))
-    return np.lexsort((*late, bits, claims.version, claims.valid_time, claims.series))
+def _group_numbers(*columns: npt.NDArray[np.generic]) -> Int64s:
+    """The number of each row's group of equal columns, ascending; the rows are sorted by them."""
+    return np.cumsum(heads(*columns), dtype=np.int64)
+
+
+def _claim_order(cell: Int64s, claims: Claims, is_new: Mask) -> npt.NDArray[np.intp]:
+    """Order by cell, version, value's bits; of equal ones usable, then earliest, then existing first."""
+    order = np.arange(len(claims))
+    if not is_ascending(cell, claims.version):
+        order = np.lexsort((claims.version, cell))
+    # The other keys speak only where a version came more than once: seldom in a history of vintages.
+    tied = np.flatnonzero(shares_cell(cell[order], claims.version[order]))
+    if len(tied):
+        rows = order[tied]
+        some = claims.take(rows)
+        late = (is_new[rows], some.quality, some.available_at, ~is_usable(some), some.value.view(np.int64))
+        order[tied] = rows[np.lexsort((*late, some.version, cell[rows]))]
+    return order
 
 
 def _count_all_new(head: Mask, is_new: Mask) -> int:
@@ -228,9 +243,14 @@ def current(
 def _stand(claims: Claims, rank: npt.NDArray[np.intp], every_version: bool) -> tuple[Claims, npt.NDArray[np.intp]]:
     """Standing claims of cells that have several."""
     claims, rank = _earliest(claims, rank)
-    value = np.where(np.isnan(claims.value), -np.inf, claims.value)
-    order = np.lexsort((value, is_usable(claims), claims.version, claims.valid_time, rank))
-    claims, rank = claims.take(order), rank[order]
+    cells = _group_numbers(rank, claims.valid_time)
+    tied = np.flatnonzero(shares_cell(cells, claims.version))
+    if len(tied):
+        some = claims.take(tied)
+        value = np.where(np.isnan(some.value), -np.inf, some.value)
+        order = np.arange(len(claims))
+        order[tied] = tied[np.lexsort((value, is_usable(some), some.version, cells[tied]))]
+        claims = claims.take(order)
     cell = heads(rank, claims.valid_time)
     version = cell | heads(claims.version)
     last_of_version = np.append(version[1:], True)
@@ -242,7 +262,7 @@ def _stand(claims: Claims, rank: npt.NDArray[np.intp], every_version: bool) -> t
 
 def _earliest(claims: Claims, rank: npt.NDArray[np.intp]) -> tuple[Claims, npt.NDArray[np.intp]]:
     """One row for each value: usable where it has come so, with the earliest `available_at` of those."""
-    order = _claim_order(claims, np.zeros(len(claims), bool))
+    order = _claim_order(_group_numbers(rank, claims.valid_time), claims, np.zeros(len(claims), bool))
     claims, rank = claims.take(order), rank[order]
     first = heads(rank, claims.valid_time, claims.version, claims.value.view(np.int64))
     return claims.take(first), rank[first]

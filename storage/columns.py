@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +33,50 @@ class Label:
     """Unit of a channel."""
 
 
+@dataclass(frozen=True, eq=False)
+class Words:
+    """A column of few different words."""
+
+    codes: npt.NDArray[np.int32]
+    """Place of each row's word."""
+
+    words: list[str]
+    """The words; some may stand in no row."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labels(Sequence[Label]):
+    """Many labels as columns: a million devices have as many names, but few sites, quantities and units."""
+
+    names: list[str]
+    """Name of each label; one that comes with two units has two labels."""
+
+    words: tuple[Words, Words, Words]
+    """Site, quantity and unit of each label."""
+
+    def __len__(self) -> int:
+        """Number of labels."""
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, place: int) -> Label: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Label]: ...
+
+    def __getitem__(self, place: int | slice) -> Label | Sequence[Label]:
+        """One label, or those of a slice."""
+        if isinstance(place, slice):
+            return [self[number] for number in range(*place.indices(len(self)))]
+        return Label(self.names[place], *(column.words[int(column.codes[place])] for column in self.words))
+
+
 @dataclass(frozen=True)
 class Arrived:
     """Claims of a batch whose series still have the batch's own numbers."""
 
-    labels: tuple[Label, ...]
-    """Each series of the batch; a name that comes with two units has two labels."""
+    labels: Labels
+    """Each series of the batch."""
 
     claims: Claims
     """In the batch's order; `series` is the place in `labels`."""
@@ -59,8 +98,7 @@ def instant_of(count: int) -> datetime:
 
 def arrived_readings(table: pa.Table) -> Arrived:
     """Claims of a `READING_SCHEMA` table."""
-    words = [_encoded(table, name) for name in ("channel", "site", "quantity", "unit")]
-    series, labels = _labels(words)
+    series, labels = _labels(_encoded(table, "channel"), [_encoded(table, n) for n in ("site", "quantity", "unit")])
     quality = _numbers(table, "quality").astype(np.int32)
     valid_time, available_at = (_micros(table, name) for name in ("valid_time", "available_at"))
     version = _numbers(table, "revision").astype(np.int64)
@@ -69,7 +107,8 @@ def arrived_readings(table: pa.Table) -> Arrived:
 
 def arrived_official(table: pa.Table) -> Arrived:
     """Claims of an `OFFICIAL_SCHEMA` table."""
-    series, labels = _labels([_encoded(table, "asset")])
+    nothing = _Encoded(np.zeros(table.num_rows, np.int64), pa.array([""]))
+    series, labels = _labels(_encoded(table, "asset"), [nothing] * 3)
     valid_time, version, available_at = (_micros(table, name) for name in ("valid_time", "issue_time", "available_at"))
     quality = np.zeros(table.num_rows, np.int32)
     return Arrived(labels, Claims(series, valid_time, version, available_at, _values(table, "power_mw"), quality))
@@ -123,10 +162,21 @@ def _column(table: pa.Table, name: str) -> pa.Array:
     return column
 
 
-def _encoded(table: pa.Table, name: str) -> tuple[npt.NDArray[np.int64], list[str]]:
+@dataclass(frozen=True, eq=False)
+class _Encoded:
+    """A column of words as it came."""
+
+    codes: npt.NDArray[np.integer]
+    """Place of each row's word."""
+
+    dictionary: pa.Array
+    """The words."""
+
+
+def _encoded(table: pa.Table, name: str) -> _Encoded:
     column = _column(table, name)
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary.to_pylist()
+    return _Encoded(encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary)
 
 
 def _micros(table: pa.Table, name: str) -> Int64s:
@@ -144,29 +194,32 @@ def _values(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     return canonical(_whole(table, name).to_numpy(zero_copy_only=False).astype(np.float64))
 
 
-def _labels(
-    words: Sequence[tuple[npt.NDArray[np.int64], list[str]]],
-) -> tuple[npt.NDArray[np.int32], tuple[Label, ...]]:
-    """Number the combinations of words that occur: each row's number, and the labels."""
-    combined, size = words[0][0], len(words[0][1])
-    for codes, dictionary in words[1:]:
-        combined, size = combined * len(dictionary) + codes, size * len(dictionary)
-    if size <= len(combined):
-        # Counting needs no sort; it pays where the combinations are fewer than the rows, as in every large batch.
-        found = np.flatnonzero(np.bincount(combined, minlength=size))
-        number_of = np.zeros(size, np.int32)
-        number_of[found] = np.arange(len(found))
-        series = number_of[combined]
-    else:
-        found, inverse = np.unique(combined, return_inverse=True)
-        series = inverse.astype(np.int32)
-    return series, tuple(Label(*_split(int(number), [dictionary for _, dictionary in words])) for number in found)
+def _labels(names: _Encoded, words: Sequence[_Encoded]) -> tuple[npt.NDArray[np.int32], Labels]:
+    """Number what the rows are about: each row's number, and the labels.
+
+    Work is per row and per name in columns alone, since each row of a batch may be another device's.
+    """
+    first = np.full(len(names.dictionary), -1, np.int64)
+    # Written from the end, so that the first row of each name remains.
+    first[names.codes[::-1]] = np.arange(len(names.codes) - 1, -1, -1)
+    for column in words:
+        if (column.codes != column.codes[first[names.codes]]).any():
+            return _contested_labels(names, words)
+    occurs = first >= 0
+    number_of = np.cumsum(occurs, dtype=np.int32) - 1
+    dictionary = names.dictionary if occurs.all() else names.dictionary.filter(pa.array(occurs))
+    rows = first[occurs]
+    site, quantity, unit = (Words(c.codes[rows].astype(np.int32), c.dictionary.to_pylist()) for c in words)
+    return number_of[names.codes], Labels(dictionary.to_pylist(), (site, quantity, unit))
 
 
-def _split(number: int, dictionaries: Sequence[list[str]]) -> list[str]:
-    """The words of a combination."""
-    found = []
-    for dictionary in reversed(dictionaries):
-        number, place = divmod(number, len(dictionary))
-        found.append(dictionary[place])
-    return found[::-1]
+def _contested_labels(names: _Encoded, words: Sequence[_Encoded]) -> tuple[npt.NDArray[np.int32], Labels]:
+    """The same where a name comes with two sites, quantities or units: one label for each combination."""
+    codes = np.stack([column.codes.astype(np.int32) for column in (names, *words)], axis=1)
+    found, series = np.unique(codes, axis=0, return_inverse=True)
+    dictionary = names.dictionary.to_pylist()
+    site, quantity, unit = (
+        Words(found[:, place + 1], column.dictionary.to_pylist()) for place, column in enumerate(words)
+    )
+    labels = Labels([dictionary[code] for code in found[:, 0]], (site, quantity, unit))
+    return series.reshape(-1).astype(np.int32), labels

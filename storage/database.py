@@ -31,29 +31,40 @@ BUSY_TIMEOUT_S = 30.0
 SHARED_MEMORY_BYTES = 32_768
 """Size of the shared index of the log that SQLite must be able to make; below it an I/O error means a full disk."""
 
-SCHEMA = """
-CREATE TABLE series (
-    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,
-    site TEXT NOT NULL, quantity TEXT NOT NULL, unit TEXT NOT NULL,
-    newest INTEGER NOT NULL, UNIQUE (kind, name)
+HISTORY_TABLES = """
+CREATE TABLE series_block (
+    kind TEXT NOT NULL, first_number INTEGER NOT NULL, checksum INTEGER NOT NULL, content BLOB NOT NULL,
+    PRIMARY KEY (kind, first_number)
 ) STRICT;
-CREATE TABLE reading (
-    seq INTEGER PRIMARY KEY, series INTEGER NOT NULL, valid_time INTEGER NOT NULL, version INTEGER NOT NULL,
-    available_at INTEGER NOT NULL, value REAL, quality INTEGER NOT NULL, checksum INTEGER NOT NULL
+CREATE TABLE newest (
+    kind TEXT PRIMARY KEY, series INTEGER NOT NULL, checksum INTEGER NOT NULL, content BLOB NOT NULL
 ) STRICT;
-CREATE TABLE official (
-    seq INTEGER PRIMARY KEY, series INTEGER NOT NULL, valid_time INTEGER NOT NULL, version INTEGER NOT NULL,
-    available_at INTEGER NOT NULL, value REAL, quality INTEGER NOT NULL, checksum INTEGER NOT NULL
+CREATE TABLE hot (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, rows INTEGER NOT NULL, checksum INTEGER NOT NULL,
+    content BLOB NOT NULL
 ) STRICT;
-CREATE TABLE outage (
-    asset TEXT NOT NULL, begins INTEGER NOT NULL, ends INTEGER NOT NULL, available_at INTEGER NOT NULL,
-    checksum INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (asset, begins, ends)
-) WITHOUT ROWID, STRICT;
 CREATE TABLE segment (
     file TEXT PRIMARY KEY, kind TEXT NOT NULL, rows INTEGER NOT NULL, sha256 TEXT NOT NULL,
     first_valid_time INTEGER NOT NULL, last_valid_time INTEGER NOT NULL,
-    first_available_at INTEGER NOT NULL, last_available_at INTEGER NOT NULL
+    first_available_at INTEGER NOT NULL, last_available_at INTEGER NOT NULL,
+    footer_checksum INTEGER NOT NULL, row_groups BLOB NOT NULL, checksum INTEGER NOT NULL
 ) STRICT;
+"""
+"""Tables of readings and official values."""
+
+RECEIPT_TABLE = """
+CREATE TABLE receipt (
+    key TEXT PRIMARY KEY, body_sha256 TEXT NOT NULL, received_at INTEGER NOT NULL, answer BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE INDEX receipt_age ON receipt (received_at);
+"""
+"""Table of the receipts of pushed requests."""
+
+SCHEMA = f"""{HISTORY_TABLES}{RECEIPT_TABLE}CREATE TABLE outage (
+    asset TEXT NOT NULL, begins INTEGER NOT NULL, ends INTEGER NOT NULL, available_at INTEGER NOT NULL,
+    checksum INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (asset, begins, ends)
+) WITHOUT ROWID, STRICT;
 CREATE TABLE tally (name TEXT PRIMARY KEY, amount INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 CREATE TABLE source_offset (
     source TEXT PRIMARY KEY, next_offset INTEGER NOT NULL, checksum INTEGER NOT NULL DEFAULT 0
@@ -77,41 +88,13 @@ CREATE TABLE outbox (
     issue_time INTEGER NOT NULL, kind TEXT NOT NULL, place INTEGER NOT NULL, is_sent INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX outbox_pending ON outbox (seq) WHERE is_sent = 0;
-CREATE TABLE receipt (
-    key TEXT PRIMARY KEY, body_sha256 TEXT NOT NULL, received_at INTEGER NOT NULL, answer BLOB NOT NULL,
-    checksum INTEGER NOT NULL
-) WITHOUT ROWID, STRICT;
-CREATE INDEX receipt_age ON receipt (received_at);
 """
-"""Tables. Instants are microseconds since 1970 in UTC; a value that is NULL is NaN.
+"""Tables. Instants are microseconds since 1970 in UTC.
 
-`reading` and `official` are logs: claims are added, never changed, and read in order of `seq`. A primary key on their
-identity would cost each write a search in a tree and give reads nothing, since they are served from columns in memory.
-Checksums are those of `storage.checksums`; STRICT lets `PRAGMA integrity_check` find a value of a wrong type.
-"""
-
-
-MIGRATIONS: dict[int, str] = {
-    1: """
-ALTER TABLE outage ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
-UPDATE outage SET checksum = row_checksum(asset, begins, ends, available_at);
-ALTER TABLE source_offset ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
-UPDATE source_offset SET checksum = row_checksum(source, next_offset);
-INSERT INTO tally SELECT 'official', (SELECT count(*) FROM official)
-    + (SELECT coalesce(sum(rows), 0) FROM segment WHERE kind = 'official')
-""",
-    2: """
-CREATE TABLE receipt (
-    key TEXT PRIMARY KEY, body_sha256 TEXT NOT NULL, received_at INTEGER NOT NULL, answer BLOB NOT NULL,
-    checksum INTEGER NOT NULL
-) WITHOUT ROWID, STRICT;
-CREATE INDEX receipt_age ON receipt (received_at)
-""",
-}
-"""SQL statements that bring the tables from a version to the next one.
-
-1 to 2: checksums of outages and offsets, and a count of the official values' rows; both begin with what is there.
-2 to 3: receipts of pushed requests.
+`hot` is a log: claims are added as blobs of columns, never changed, and read in order of `seq`, which no later blob
+takes again (AUTOINCREMENT): another process tells by it what it has read. A primary key on the claims' identity would
+cost each write a search in a tree and give reads nothing, since they are served from columns in memory. Checksums are
+those of `storage.checksums`; STRICT lets `PRAGMA integrity_check` find a value of a wrong type.
 """
 
 

@@ -6,32 +6,30 @@ of a batch; forecasts, plans, setpoints, checkpoint and outbox of a decision.
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-import shutil
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from gridcore.errors import BadInputError, BrokenInvariantError, StoreConflictError, StoreDamagedError
+from gridcore.errors import BrokenInvariantError, StoreConflictError, StoreDamagedError
 from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, Receipt, RegisteredModel
-from gridcore.reading import Quality
+from storage import hot, sealing
 from storage.checksums import content_checksum, verify_rows
-from storage.claims import Sifted
 from storage.columns import arrived_official, arrived_readings, instant_of, micros
-from storage.database import DATABASE_FILE, connect, connect_to_read, told_apart, written
+from storage.counting import amounts, count
+from storage.database import connect, connect_to_read, told_apart, written
 from storage.documents import TOPICS, Document, content_sha256, documents_of
-from storage.durable import make_folder, sync
 from storage.embedded_known import EmbeddedKnown
-from storage.history import History, Intake
+from storage.history import History
+from storage.merging import sealed
 from storage.receipts import read_receipt, write_receipt
-from storage.segments import SEGMENT_FOLDER, sweep
+from storage.sealing import Sealer, Work
+from storage.segment_files import SegmentMissingError
+from storage.segments import SEGMENT_FOLDER, delete, sweep, write_segment
 
 
 class EmbeddedStore:
@@ -50,13 +48,15 @@ class EmbeddedStore:
     def __init__(self, path: Path, *, synchronous: str = "NORMAL", is_read_only: bool = False) -> None:
         self.path = path
         self._models: dict[str, RegisteredModel] = {}
+        self._sealer = Sealer(path)
+        self._replaced: list[str] = []
         self._connection = connect_to_read(path) if is_read_only else connect(path, synchronous=synchronous)
         try:
             # One snapshot: a commit between the columns and the number that dates them would never be seen.
             with told_apart(path), self._snapshot():
                 self._generation, self._data_version = self._read_generation(), self._read_data_version()
-                self.readings = History(self._connection, path, "reading")
-                self.official = History(self._connection, path, "official")
+                self.readings = History(self._connection, path, "reading", self.reload)
+                self.official = History(self._connection, path, "official", self.reload)
         except BaseException:
             self._connection.close()
             raise
@@ -72,6 +72,7 @@ class EmbeddedStore:
             BrokenInvariantError: A row lacks a key, or a channel changed its site, quantity or unit.
         """
         letters = tuple(dict.fromkeys([*batch.undecodable, *dead_letters]))
+        self._settle()
         with self._transaction():
             self._move_offset(batch)
             readings = self.readings.write(arrived_readings(batch.readings))
@@ -79,10 +80,12 @@ class EmbeddedStore:
             self._write_outages(batch.outages)
             self._write_letters(letters)
             counts = count(batch, letters, readings.sifted)
-            self._write_tally({"official": len(official.sifted.kept)} | _amounts(counts))
+            self._write_tally({"official": len(official.sifted.kept)} | amounts(counts))
             if receipt is not None:
                 write_receipt(self.rows, receipt, counts)
-        self._take_over(readings, official)
+        self.readings.take_over(readings)
+        self.official.take_over(official)
+        self._sealer.start(self._histories)
         return counts
 
     def receipt(self, key: str) -> Receipt | None:
@@ -160,22 +163,27 @@ class EmbeddedStore:
         return kept
 
     def seal(self, before: datetime) -> int:
-        """Move readings and official values of periods before an instant into segments; gives the number of readings.
+        """Move readings and official values of periods before an instant into segments, and merge the small ones.
 
-        Files that a broken write left behind are swept up.
+        Files that a broken write or a merge left behind are swept up.
+
+        Returns:
+            Number of readings that left the log.
         """
+        self._settle(wait=True)
+        with self._transaction():
+            moved = [self._seal_now(history, micros(before)) for history in self._histories]
+            self._write_tally({"generation": 1, "official": moved[1][1] - moved[1][0]})
+        self.reload()
+        while self._sealer.start(self._histories):
+            self._settle(wait=True)
         with self._transaction():
             sweep(self._connection, self.path)
-            moved = self.readings.seal(micros(before))
-            rows = self._official_rows()
-            self.official.seal(micros(before))
-            # A value that was logged twice is sealed once.
-            self._write_tally({"generation": 1, "official": self._official_rows() - rows})
-        self.refresh(anew=True)
-        return moved
+        return moved[0][1]
 
     def close(self) -> None:
-        """Release files and connections."""
+        """Release files and connections; a sealing under way is broken off."""
+        self._sealer.stop()
         self._connection.close()
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -194,16 +202,83 @@ class EmbeddedStore:
             return
         with told_apart(self.path), self._snapshot():
             data_version, generation = self._read_data_version(), self._read_generation()
-            for history in (self.readings, self.official):
+            for history in self._histories:
                 history.catch_up() if generation == self._generation and not anew else history.load()
         self._generation, self._data_version = generation, data_version
 
+    def reload(self) -> None:
+        """Read the columns in memory anew."""
+        self.refresh(anew=True)
+
+    @property
+    def _histories(self) -> tuple[History, History]:
+        return self.readings, self.official
+
+    def _settle(self, *, wait: bool = False) -> None:
+        """Name the files that were written beside, if they are there.
+
+        Raises:
+            NoSpaceError: The disk was full for one; what it was to hold is still in the log or in other segments.
+        """
+        for work in self._sealer.take(self._histories, wait=wait):
+            try:
+                self._name(work)
+            except BaseException:
+                sealing.put_back(work)
+                raise
+
+    def _name(self, work: Work) -> None:
+        try:
+            with told_apart(self.path):
+                segment = work.written.result()
+        except (FileNotFoundError, SegmentMissingError) as cause:
+            self.refresh()
+            if work.is_wanted and isinstance(cause, SegmentMissingError):
+                raise
+            # Another process swept the file up before it had its name, or merged the same segments first.
+            sealing.put_back(work)
+            return
+        with self._transaction():
+            # What another process has sealed meanwhile was loaded by the refresh: the file is one too many.
+            is_wanted = work.is_wanted and (self.path / SEGMENT_FOLDER / segment.file).is_file()
+            if is_wanted:
+                sealing.name(work, segment)
+                dropped = {"official": segment.rows - work.rows} if work.history is self.official else {}
+                self._write_tally({"generation": 1} | dropped)
+        if is_wanted:
+            self._generation += 1
+            sealing.show(work, segment)
+            self._replaced += [replaced.file for replaced in work.replaced]
+        else:
+            sealing.put_back(work)
+        self._replaced = delete(self.path, self._replaced)
+
+    def _seal_now(self, history: History, before: int) -> tuple[int, int]:
+        """Move the log's claims with valid_time before an instant [us] into a segment: how many there were, and are."""
+        claims = history.hot_claims()
+        is_old = claims.valid_time < before
+        if not is_old.any():
+            return 0, 0
+        old = sealed([claims.take(is_old)])
+        hot.delete_through(self._connection, history.kind, history.last_seq)
+        if not is_old.all():
+            hot.append(self._connection, history.kind, claims.take(~is_old))
+        history.name_segments([write_segment(self.path, history.kind, [old], history.series.names)])
+        return int(is_old.sum()), len(old)
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """A write transaction on what all processes have committed so far."""
-        with written(self._connection, self.path):
-            self.refresh()
-            yield
+        """A write transaction on what all processes have committed so far; series that it brings go with it."""
+        known: list[int] | None = None
+        try:
+            with written(self._connection, self.path):
+                self.refresh()
+                known = [len(history.series) for history in self._histories]
+                yield
+        except BaseException:
+            for history, count_before in zip(self._histories, known or (), strict=known is not None):
+                history.series.forget_after(count_before)
+            raise
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
@@ -250,10 +325,6 @@ class EmbeddedStore:
     def _write_tally(self, amounts: dict[str, int]) -> None:
         self._connection.executemany(_ADD_TO_TALLY, [(name, amount) for name, amount in amounts.items() if amount])
 
-    def _official_rows(self) -> int:
-        """Rows of official values, in the log and in segments."""
-        return int(self.rows(OFFICIAL_ROWS)[0][0])
-
     def _write_documents(self, issue_time: int, documents: Sequence[Document]) -> None:
         rows = [(issue_time, d.kind, d.place, d.layer, content_checksum(d.content), d.content) for d in documents]
         self._connection.executemany("INSERT INTO document VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -264,78 +335,9 @@ class EmbeddedStore:
                 instant = instant_of(issue_time).isoformat()
                 raise BrokenInvariantError("two plans of one name", instant=instant, got=d.message_id, wanted="its own")
 
-    def _take_over(self, readings: Intake, official: Intake) -> None:
-        self.readings.take_over(readings)
-        self.official.take_over(official)
 
-
-OFFICIAL_ROWS = """SELECT (SELECT count(*) FROM official)
+OFFICIAL_ROWS = """SELECT (SELECT coalesce(sum(rows), 0) FROM hot WHERE kind = 'official')
                    + (SELECT coalesce(sum(rows), 0) FROM segment WHERE kind = 'official')"""
 """Number of rows of official values, in the log and in segments."""
 
 _ADD_TO_TALLY = "INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
-
-
-def fork(source: Path, target: Path) -> None:
-    """Copy a store, so that another course of events can be played on it; the source may be open and in use.
-
-    The segments, which never change, become hard links where the file system has them: a fork costs the database's
-    size alone.
-
-    Args:
-        source: Directory of a store.
-        target: Directory to make; it must not hold a store.
-
-    Raises:
-        BadInputError: There is no store at `source`, or one at `target`.
-        NoSpaceError: The disk is full.
-    """
-    if not (source / DATABASE_FILE).is_file() or (target / DATABASE_FILE).exists():
-        wanted = "a store to copy, and a directory without one"
-        raise BadInputError("a store can't be forked", file=source, got=target, wanted=wanted)
-    with told_apart(target):
-        segments = target / SEGMENT_FOLDER
-        make_folder(segments)
-        partial = target / f"{DATABASE_FILE}.partial"
-        partial.unlink(missing_ok=True)
-        with closing(connect(source)) as original, closing(sqlite3.connect(partial)) as copy:
-            original.backup(copy)
-            files = [row[0] for row in copy.execute("SELECT file FROM segment")]
-        for file in files:
-            linked = segments / file
-            linked.unlink(missing_ok=True)
-            try:
-                os.link(source / SEGMENT_FOLDER / file, linked)
-            except OSError as cause:
-                if cause.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}:
-                    raise
-                shutil.copyfile(source / SEGMENT_FOLDER / file, linked)
-                sync(linked)
-        sync(segments)
-        sync(partial)
-        # The database comes last: a fork that broke off is no store, and can be made again.
-        partial.rename(target / DATABASE_FILE)
-        sync(target)
-
-
-def _amounts(counts: Counts) -> dict[str, int]:
-    """What is tallied of a batch's counts."""
-    amounts = {name: getattr(counts, name) for name in ("received", "stored", "duplicate", "revised", "conflict")}
-    return amounts | {"dead_letter": sum(counts.dead_letters.values())}
-
-
-def count(batch: Batch, letters: Sequence[DeadLetter], sifted: Sifted) -> Counts:
-    """Counts of a batch: what became of each of its readings, and the flags of those kept."""
-    reasons = [letter.reason for letter in letters]
-    quality = sifted.kept.quality
-    named = {flag.name.lower(): int(((quality & int(flag)) != 0).sum()) for flag in Quality if flag and flag.name}
-    named["conflict"] = sifted.conflict
-    return Counts(
-        received=batch.readings.num_rows + len(letters),
-        stored=sifted.stored,
-        duplicate=sifted.duplicate,
-        revised=sifted.revised,
-        conflict=sifted.conflict,
-        dead_letters={reason: reasons.count(reason) for reason in sorted(set(reasons))},
-        flags={name: amount for name, amount in named.items() if amount},
-    )

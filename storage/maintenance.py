@@ -12,17 +12,11 @@ from storage.altered import Finding
 from storage.analysis import analysis_of
 from storage.check import check
 from storage.columns import instant_of
-from storage.database import (
-    DATABASE_FILE,
-    MIGRATIONS,
-    SCHEMA_VERSION,
-    add_functions,
-    schema_version,
-    told_apart,
-    written,
-)
+from storage.database import DATABASE_FILE, SCHEMA_VERSION, schema_version, told_apart, written
 from storage.embedded import EmbeddedStore
 from storage.export import DEAD_LETTER_SCHEMA, LETTERS, OFFSET_SCHEMA, reading_files, write_rows
+from storage.migration import MIGRATIONS
+from storage.segments import sweep
 
 __all__ = ["Finding", "check", "export", "migrate", "seal"]
 
@@ -45,7 +39,7 @@ def seal(path: Path) -> int:
         Number of readings moved.
     """
     with _opened(path) as store:
-        newest = store.rows("SELECT max(newest) FROM series WHERE kind = 'reading'")[0][0]
+        newest = store.readings.newest.latest()
         if newest is None:
             return 0
         day = instant_of(newest).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -65,19 +59,20 @@ def migrate(path: Path) -> int:
     """Bring the store's tables to this program's version, step by step, each in one transaction; gives the version.
 
     Raises:
-        BadInputError: There is no store, or a newer program made it.
+        BadInputError: There is no store, or one of a program that is newer, or older than the steps that are known.
+        StoreDamagedError: The store is damaged; it stays as it is.
     """
     file = path / DATABASE_FILE
     if not file.is_file():
         raise BadInputError("no store", file=path, wanted=f"a directory with {DATABASE_FILE}")
     with told_apart(path), closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        add_functions(connection)
         while (found := schema_version(connection)) in MIGRATIONS:
             with written(connection, path):
-                for statement in MIGRATIONS[found].split(";"):
-                    connection.execute(statement)
+                MIGRATIONS[found](connection, path)
                 connection.execute(f"PRAGMA user_version = {found + 1}")
         if found != SCHEMA_VERSION:
-            wanted = f"at most {SCHEMA_VERSION}"
-            raise BadInputError("the store was made by another program", file=path, got=found, wanted=wanted)
+            wanted = f"one of {min(MIGRATIONS)} to {SCHEMA_VERSION}; fill a new store from the feeds of this one"
+            raise BadInputError("the store's version can't be brought up", file=path, got=found, wanted=wanted)
+        with written(connection, path):
+            sweep(connection, path)
         return found

@@ -1,16 +1,18 @@
-"""Segments: sealed stretches of claims as Parquet files, each named with its hash in the store's manifest.
+"""Segments: sealed claims as Parquet files, each named with its hash in the store's manifest.
 
 A segment is written and synced before the transaction that names it commits. A file that no manifest row names is left
-over from a broken write: it is never read, and `sweep` deletes it.
+over from a broken write or a merge: it is never read, and `sweep` deletes it once no one needs the folder to stay.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -18,20 +20,24 @@ import pyarrow.parquet as pq
 
 from gridcore.errors import StoreDamagedError
 from gridcore.timeline import TIMESTAMP
-from storage.claims import Claims
+from storage.checksums import row_checksum
+from storage.claims import Claims, concat
 from storage.durable import make_folder, sync
+from storage.folder_lock import alone_with
+from storage.groups import Groups, bounds_of, indexed, unpacked
 
 SEGMENT_FOLDER = "segments"
 """Folder of the segment files in a store's directory."""
 
-ROW_GROUP_ROWS = 131_072
-"""Rows of a Parquet row group: large enough to decode fast, small enough for a reader that wants few columns of few."""
+ROW_GROUP_ROWS = 16_384
+"""Rows of a Parquet row group, the least that a read decodes; see docs/decisions/0003 for how it was chosen."""
 
 COLUMNS = {
     "reading": ("channel", "valid_time", "revision", "available_at", "value", "quality"),
     "official": ("asset", "valid_time", "issue_time", "available_at", "power_mw", "quality"),
 }
-"""Column names of each kind, in the order of `Claims`: a segment can be read without the database."""
+"""Column names of each kind, in the order of `Claims`; the file has the number `series` besides, so that it can be read
+without the database by people and without its words by the store."""
 
 
 @dataclass(frozen=True)
@@ -62,31 +68,35 @@ class Segment:
     last_available_at: int
     """Largest available_at [us]."""
 
+    footer_checksum: int
+    """CRC-32 of the bytes after the last row group."""
 
-def write_segment(store: Path, kind: str, claims: Claims, names: Sequence[str]) -> Segment:
-    """Write claims to a new file, synced; the caller holds the write lock and names the file in the manifest.
+    row_groups: bytes
+    """`Groups`, packed."""
+
+    @property
+    def groups(self) -> Groups:
+        """The row groups."""
+        return unpacked(self.row_groups)
+
+
+def write_segment(store: Path, kind: str, pieces: Iterable[Claims], names: Sequence[str]) -> Segment:
+    """Write claims to a new file, synced; the caller names it in the manifest, or leaves it to `sweep`.
 
     Args:
         store: The store's directory.
         kind: `reading` or `official`.
-        claims: At least one, sorted by series, valid_time.
+        pieces: At least one claim in all, sorted by series, valid_time across all pieces.
         names: Name of each series number.
     """
     folder = store / SEGMENT_FOLDER
     make_folder(folder)
-    partial = folder / f"{kind}.partial"
-    columns = COLUMNS[kind]
+    # Two processes may write at a time: each has a name of its own until the content gives one.
+    partial = folder / f"{uuid4().hex}.partial"
     try:
-        pq.write_table(
-            claim_table(kind, claims, names),
-            partial,
-            row_group_size=ROW_GROUP_ROWS,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=[columns[0], columns[2], columns[5]],
-            column_encoding={columns[1]: "DELTA_BINARY_PACKED", columns[3]: "DELTA_BINARY_PACKED"},
-        )
+        bounds = _write_file(partial, kind, pieces, names)
         sync(partial)
+        places, footer_checksum = _places(partial)
         sha256 = file_sha256(partial)
         # Named by its content, so that two stores forked from one can never give one name to different rows.
         path = partial.rename(folder / f"{kind}-{sha256[:24]}.parquet")
@@ -94,54 +104,94 @@ def write_segment(store: Path, kind: str, claims: Claims, names: Sequence[str]) 
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    valid, available = claims.valid_time, claims.available_at
-    ends = (int(valid.min()), int(valid.max()), int(available.min()), int(available.max()))
-    return Segment(path.name, kind, len(claims), sha256, *ends)
+    groups = indexed(bounds, places)
+    return Segment(
+        file=path.name,
+        kind=kind,
+        rows=int(groups.rows.sum()),
+        sha256=sha256,
+        first_valid_time=int(groups.first_valid_time.min()),
+        last_valid_time=int(groups.last_valid_time.max()),
+        first_available_at=int(groups.first_available_at.min()),
+        last_available_at=int(groups.last_available_at.max()),
+        footer_checksum=footer_checksum,
+        row_groups=groups.packed(),
+    )
+
+
+def _write_file(path: Path, kind: str, pieces: Iterable[Claims], names: Sequence[str]) -> list[tuple[int, ...]]:
+    """Write the row groups; gives the bounds of each."""
+    columns, bounds = COLUMNS[kind], []
+    with pq.ParquetWriter(
+        path,
+        segment_schema(kind),
+        compression="zstd",
+        compression_level=1,
+        write_statistics=False,
+        use_dictionary=[columns[0], columns[2], columns[5]],
+        column_encoding={
+            "series": "DELTA_BINARY_PACKED",
+            columns[1]: "DELTA_BINARY_PACKED",
+            columns[3]: "DELTA_BINARY_PACKED",
+            columns[4]: "BYTE_STREAM_SPLIT",
+        },
+    ) as writer:
+        for group in _cut(pieces):
+            bounds.append(bounds_of(group))
+            writer.write_table(claim_table(kind, group, names), row_group_size=ROW_GROUP_ROWS)
+    return bounds
+
+
+def _cut(pieces: Iterable[Claims]) -> Iterator[Claims]:
+    """The same claims cut into row groups."""
+    rest: list[Claims] = []
+    for piece in pieces:
+        whole = concat([*rest, piece])
+        full = len(whole) - len(whole) % ROW_GROUP_ROWS
+        for first in range(0, full, ROW_GROUP_ROWS):
+            yield whole.take(slice(first, first + ROW_GROUP_ROWS))
+        rest = [whole.take(slice(full, None))] if full < len(whole) else []
+    if rest:
+        yield rest[0]
+
+
+def _places(path: Path) -> tuple[list[tuple[int, int, int]], int]:
+    """First byte, byte after the last and checksum of each row group, and the footer's checksum."""
+    content = memoryview(path.read_bytes())
+    found = pq.read_metadata(path)
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    first_columns = [found.row_group(number).column(0) for number in range(found.num_row_groups)]
+    # A column begins with its dictionary where it has one.
+    starts = [column.dictionary_page_offset or column.data_page_offset for column in first_columns]
+    places = [(a, b, zlib.crc32(content[a:b])) for a, b in zip(starts, [*starts[1:], footer], strict=True)]
+    return places, zlib.crc32(content[footer:])
+
+
+def segment_schema(kind: str) -> pa.Schema:
+    """Columns of a segment file; none is ever null."""
+    name, valid_time, version, available_at, value, quality = COLUMNS[kind]
+    types = {
+        name: pa.dictionary(pa.int32(), pa.string()),
+        "series": pa.int32(),
+        valid_time: TIMESTAMP,
+        version: pa.int64() if kind == "reading" else TIMESTAMP,
+        available_at: TIMESTAMP,
+        value: pa.float64(),
+        quality: pa.int32(),
+    }
+    return pa.schema([pa.field(column, dtype, nullable=False) for column, dtype in types.items()])
 
 
 def claim_table(kind: str, claims: Claims, names: Sequence[str]) -> pa.Table:
     """Claims as a table with a segment's columns; `names` holds the name of each series number."""
-    series, valid_time, version, available_at, value, quality = (
-        pa.array(getattr(claims, f.name)) for f in fields(claims)
-    )
-    arrays = [
-        pa.DictionaryArray.from_arrays(series, pa.array(names, pa.string())),
-        valid_time.view(TIMESTAMP),
-        version if kind == "reading" else version.view(TIMESTAMP),
-        available_at.view(TIMESTAMP),
-        value,
-        quality,
-    ]
-    return pa.Table.from_arrays(arrays, names=list(COLUMNS[kind]))
-
-
-def read_segment(store: Path, segment: Segment, numbers: Mapping[str, int]) -> Claims:
-    """The segment's claims, sorted by series, valid_time as they were written.
-
-    Args:
-        store: The store's directory.
-        segment: Its manifest row.
-        numbers: Series number of each name.
-
-    Raises:
-        StoreDamagedError: The file is missing, or its bytes are not those that were written.
-    """
-    verify_segment(store, segment)
-    columns = COLUMNS[segment.kind]
-    path = store / SEGMENT_FOLDER / segment.file
-    table = pq.read_table(path, columns=list(columns), read_dictionary=[columns[0]], use_threads=False)
-    named = table.column(0).unify_dictionaries().combine_chunks()
-    words = named.dictionary.to_pylist()
-    if unknown := sorted(set(words) - set(numbers)):
-        raise StoreDamagedError("a segment has a series that the database lacks", file=path, asset=unknown[0])
-    number_of = np.array([numbers[name] for name in words], dtype=np.int32)
-    valid_time, version, available_at = (_column(table, place).view(pa.int64()).to_numpy() for place in (1, 2, 3))
-    value, quality = (_column(table, place).to_numpy() for place in (4, 5))
-    return Claims(number_of[named.indices.to_numpy()], valid_time, version, available_at, value, quality)
-
-
-def _column(table: pa.Table, place: int) -> pa.Array:
-    return table.column(place).combine_chunks()
+    # The words that occur alone: a row group would else carry the names of all channels there are.
+    present, place = np.unique(claims.series, return_inverse=True)
+    words = pa.array([names[number] for number in present.tolist()], pa.string())
+    columns = [pa.array(getattr(claims, field.name)) for field in fields(claims)]
+    named = pa.DictionaryArray.from_arrays(pa.array(place.astype(np.int32)), words)
+    schema = segment_schema(kind)
+    typed = [column.view(field.type) for column, field in zip(columns, list(schema)[1:], strict=True)]
+    return pa.Table.from_arrays([named, *typed], schema=schema)
 
 
 def verify_segment(store: Path, segment: Segment) -> None:
@@ -158,23 +208,54 @@ def verify_segment(store: Path, segment: Segment) -> None:
 def add_to_manifest(connection: sqlite3.Connection, segment: Segment) -> None:
     """Name a segment in the manifest."""
     values = tuple(getattr(segment, field.name) for field in fields(segment))
-    connection.execute(f"INSERT INTO segment VALUES ({', '.join('?' * len(values))})", values)
+    marks = ", ".join("?" * (len(values) + 1))
+    connection.execute(f"INSERT INTO segment VALUES ({marks})", (*values, row_checksum(values)))
 
 
 def manifest(connection: sqlite3.Connection, kind: str) -> tuple[Segment, ...]:
-    """The segments of a kind, by their first valid_time."""
+    """The segments of a kind, by their first valid_time.
+
+    Raises:
+        StoreDamagedError: A row is not the one that was written.
+    """
     names = ", ".join(field.name for field in fields(Segment))
-    query = f"SELECT {names} FROM segment WHERE kind = ? ORDER BY first_valid_time, file"
-    return tuple(Segment(*row) for row in connection.execute(query, (kind,)))
+    query = f"SELECT {names}, checksum FROM segment WHERE kind = ? ORDER BY first_valid_time, file"
+    found = []
+    for *values, checksum in connection.execute(query, (kind,)):
+        if row_checksum(values) != checksum:
+            what = "a segment's row of the manifest has other bytes than were written"
+            raise StoreDamagedError(what, file=values[0], got=row_checksum(values), wanted=checksum)
+        found.append(Segment(*values))
+    return tuple(found)
 
 
 def sweep(connection: sqlite3.Connection, store: Path) -> list[str]:
-    """Delete files that no manifest row names; the caller holds the write lock, so that no other writes one now."""
-    named = {row[0] for row in connection.execute("SELECT file FROM segment")}
-    orphans = sorted(path for path in (store / SEGMENT_FOLDER).glob("*") if path.name not in named)
-    for path in orphans:
-        path.unlink()
-    return [path.name for path in orphans]
+    """Delete files that no manifest row names, unless someone needs the folder to stay as it is.
+
+    Args:
+        connection: The store's database, in a transaction that no other process can write beside.
+        store: The store's directory.
+    """
+    with alone_with(store / SEGMENT_FOLDER) as is_alone:
+        if not is_alone:
+            return []
+        named = {row[0] for row in connection.execute("SELECT file FROM segment")}
+        orphans = sorted(path for path in (store / SEGMENT_FOLDER).glob("*") if path.name not in named)
+        for path in orphans:
+            path.unlink(missing_ok=True)
+        return [path.name for path in orphans]
+
+
+def delete(store: Path, files: Sequence[str]) -> list[str]:
+    """Delete files that were taken out of the manifest; gives those that someone needs to stay, to be tried again."""
+    if not files:
+        return []
+    with alone_with(store / SEGMENT_FOLDER) as is_alone:
+        if not is_alone:
+            return list(files)
+        for file in files:
+            (store / SEGMENT_FOLDER / file).unlink(missing_ok=True)
+    return []
 
 
 def file_sha256(path: Path) -> str:

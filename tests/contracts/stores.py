@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
 from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, Receipt, RegisteredModel, Store
-from storage import history, runs
+from storage import history, merging, sealing, segment_files, segments
 from storage.embedded import EmbeddedStore
 from storage.memory import MemoryStore
 
@@ -33,10 +33,14 @@ def embedded() -> Iterator[EmbeddedStore]:
 
 @contextmanager
 def embedded_in_pieces() -> Iterator[EmbeddedStore]:
-    """Every batch of three claims or more becomes a segment, runs are merged all the time, no segment stays decoded."""
-    small = [patch.object(history, "SEGMENT_ROWS", 3), patch.object(runs, "TAIL_ROWS", 2)]
-    with small[0], small[1], patch.object(history, "CACHED_ROWS", 1), embedded() as store:
-        yield store
+    """Every batch of six claims or more becomes a segment, and so does every log of three; row groups hold two claims,
+    segments are merged all the time in windows of four claims, and none stays decoded."""
+    small = ((history, "SEGMENT_ROWS", 6), (segments, "ROW_GROUP_ROWS", 2), (segment_files, "CACHED_BYTES", 0))
+    merges = ((merging, "HOT_ROWS", 3), (merging, "FANOUT", 2), (merging, "WINDOW_ROWS", 4), (sealing, "HOT_LIMIT", 1))
+    with ExitStack() as patched:
+        for module, constant, value in (*small, *merges):
+            patched.enter_context(patch.object(module, constant, value))
+        yield patched.enter_context(embedded())
 
 
 @contextmanager

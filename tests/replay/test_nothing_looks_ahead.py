@@ -14,7 +14,8 @@ import pytest
 from gridcore.timeline import PERIOD
 from pipeline.loop import Loop
 from pipeline.phase import Phase, Recorded
-from storage.embedded import EmbeddedStore, fork
+from storage.embedded import EmbeddedStore
+from storage.fork import fork
 from tests.replay.leaky import EarlyFeed, deliver_early, take_the_lock_off
 from tests.replay.perturb import Knowledge, arriving_after, later_models, perturbed
 from tests.replay.small import decisions, phase_of, run_until, same_bits, whole

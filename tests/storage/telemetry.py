@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
 
-from gridcore.ports import Batch
+from gridcore.ports import Batch, Counts
 from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA, READING_SCHEMA
 from gridcore.timeline import TIMESTAMP
+from storage import history
 from storage.columns import micros
 from storage.embedded import EmbeddedStore
 from tests.contracts.store_content import START, decision
@@ -54,6 +56,12 @@ def telemetry_batch(source: str, channels: int, first_step: int, steps: int) -> 
 def sealed_store(path: Path) -> EmbeddedStore:
     """A new store with a segment of 30,000 readings of source `plant/0`, and a decision of `START`."""
     store = EmbeddedStore(path)
-    store.accept(telemetry_batch("plant/0", 100, 0, 300), ())
+    accept_sealed(store, telemetry_batch("plant/0", 100, 0, 300))
     store.publish(decision(0))
     return store
+
+
+def accept_sealed(store: EmbeddedStore, batch: Batch) -> Counts:
+    """Take a batch of 20,000 readings and more in as a segment."""
+    with patch.object(history, "SEGMENT_ROWS", 20_000):
+        return store.accept(batch, ())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +16,6 @@ from storage.embedded import EmbeddedStore
 from tests.contracts.store_content import (
     LONG_AGO,
     NEVER_REACHED,
-    START,
     answers,
     batch,
     decision,
@@ -68,8 +66,8 @@ def test_a_store_opened_to_read_can_not_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        ("DELETE FROM official WHERE seq = 2", "rows of official values: got 4; wanted 5"),
-        ("INSERT INTO official SELECT 99, series, 7, 0, 0, value, 0, 0 FROM official LIMIT 1", "other bytes"),
+        ("DELETE FROM hot WHERE seq = 3", "rows of official values: got 4; wanted 5"),
+        ("INSERT INTO hot SELECT 99, 'official', rows, checksum, content FROM hot WHERE seq = 1", "other bytes"),
         ("UPDATE outage SET ends = ends + 1", "checksum of outage"),
         ("UPDATE source_offset SET next_offset = 0", "checksum of source offset"),
     ],
@@ -108,27 +106,4 @@ def test_an_outage_keeps_its_first_report_and_a_seal_its_count(tmp_path: Path) -
     assert maintenance.seal(tmp_path) == 1
     with closing(EmbeddedStore(tmp_path)) as store:
         assert store.rows("SELECT rows FROM segment WHERE kind = 'official'") == [(4,)]
-    assert check(tmp_path) == []
-
-
-def test_a_store_of_the_first_version_is_brought_up_with_what_it_holds(tmp_path: Path) -> None:
-    with closing(filled(tmp_path)) as store:
-        before = answers(store.known_at(NEVER_REACHED)), store.offsets()
-    with closing(sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)) as connection:
-        for statement in (
-            "ALTER TABLE outage DROP COLUMN checksum",
-            "ALTER TABLE source_offset DROP COLUMN checksum",
-            "DELETE FROM tally WHERE name = 'official'",
-            "DROP TABLE receipt",
-            "PRAGMA user_version = 1",
-        ):
-            connection.execute(statement)
-    for opening in (EmbeddedStore, check):
-        with pytest.raises(BadInputError, match=r"got 1; wanted 3; .* `xiaona store migrate`"):
-            opening(tmp_path)
-    assert maintenance.migrate(tmp_path) == 3
-    assert check(tmp_path) == []
-    with closing(EmbeddedStore(tmp_path)) as store:
-        assert (answers(store.known_at(NEVER_REACHED)), store.offsets()) == before
-        store.accept(batch(1, (), [official("W1", 0, 9.0, 1, START.minute)], [out("W1", 0, 90, 9)]), ())
     assert check(tmp_path) == []

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from storage.durable import make_folder
-from storage.embedded import EmbeddedStore, fork
+from storage.embedded import EmbeddedStore
+from storage.fork import fork
 from storage.segments import SEGMENT_FOLDER
-from tests.storage.telemetry import telemetry_batch
+from tests.storage.telemetry import accept_sealed, telemetry_batch
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_a_first_segment_is_on_the_disk_with_its_folder(tmp_path: Path, steps: l
     with closing(EmbeddedStore(store)) as opened:
         assert synced(tmp_path) in steps
         steps.clear()
-        opened.accept(telemetry_batch("plant/0", 100, 0, 300), ())
+        accept_sealed(opened, telemetry_batch("plant/0", 100, 0, 300))
     segment = next((store / SEGMENT_FOLDER).iterdir())
     assert steps == [synced(store), synced(segment), renamed(segment), synced(segment.parent)]
 
@@ -67,7 +68,7 @@ def test_a_fork_gets_its_name_only_when_all_of_it_is_on_the_disk(
         raise OSError(errno.EXDEV, "another file system")
 
     with closing(EmbeddedStore(tmp_path / "a")) as store:
-        store.accept(telemetry_batch("plant/0", 100, 0, 300), ())
+        accept_sealed(store, telemetry_batch("plant/0", 100, 0, 300))
     steps.clear()
     if not is_linked:
         monkeypatch.setattr(os, "link", not_here)

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from gridcore.errors import BadInputError, NoSpaceError, StoreConflictError, StoreDamagedError
-from storage import database, history
+from storage import database
 from storage.check import check
-from storage.embedded import EmbeddedStore, fork
+from storage.embedded import EmbeddedStore
+from storage.fork import fork
 from storage.outbox import pending_count
 from tests.contracts.store_content import (
     LONG_AGO,
@@ -30,7 +31,7 @@ from tests.contracts.store_content import (
     reading,
 )
 from tests.storage import writer
-from tests.storage.telemetry import channel_names, sealed_store, telemetry_batch
+from tests.storage.telemetry import accept_sealed, channel_names, sealed_store, telemetry_batch
 
 
 def filled(path: Path) -> EmbeddedStore:
@@ -129,22 +130,35 @@ def test_a_disk_that_fills_while_a_segment_is_written_keeps_nothing_of_it(
 
     with closing(filled(tmp_path)) as store:
         with monkeypatch.context() as broken:
-            broken.setattr(pq, "write_table", full)
+            broken.setattr(pq, "ParquetWriter", full)
             with pytest.raises(NoSpaceError, match="full"):
-                store.accept(telemetry_batch("plant/0", 100, 302, 300), ())
+                accept_sealed(store, telemetry_batch("plant/0", 100, 302, 300))
         assert store.offsets()["plant/0"] == 30_200
         assert len(list((tmp_path / "segments").iterdir())) == 1
-        assert store.accept(telemetry_batch("plant/0", 100, 302, 300), ()).stored == 30_000
+        assert accept_sealed(store, telemetry_batch("plant/0", 100, 302, 300)).stored == 30_000
 
 
-def test_a_segment_with_a_changed_byte_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", range(12))
+def test_a_segment_with_a_changed_byte_is_refused_by_who_reads_it(tmp_path: Path, part: int) -> None:
     filled(tmp_path).close()
     segment = next((tmp_path / "segments").iterdir())
     content = bytearray(segment.read_bytes())
-    content[len(content) // 2] ^= 1
+    # From behind the four bytes that begin every Parquet file to the last byte.
+    content[4 + (len(content) - 5) * part // 11] ^= 1
     segment.write_bytes(content)
     with closing(EmbeddedStore(tmp_path)) as store, pytest.raises(StoreDamagedError, match=segment.name):
         values(store, 100)
+    assert [finding.what for finding in check(tmp_path)] == [f"a segment has other bytes than were written, {segment}"]
+
+
+def test_a_segment_cut_short_or_lost_is_refused(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    segment = next((tmp_path / "segments").iterdir())
+    whole = segment.read_bytes()
+    for length in (0, 3, len(whole) // 2, len(whole) - 1):
+        segment.write_bytes(whole[:length])
+        with closing(EmbeddedStore(tmp_path)) as store, pytest.raises(StoreDamagedError, match=segment.name):
+            values(store, 100)
     segment.unlink()
     with closing(EmbeddedStore(tmp_path)) as store, pytest.raises(StoreDamagedError, match="missing"):
         values(store, 100)
@@ -159,7 +173,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_a_store_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
     with closing(filled(tmp_path)) as store:
         store.rows("PRAGMA user_version = 99")
-    with pytest.raises(BadInputError, match=r"got 99; wanted 2"):
+    with pytest.raises(BadInputError, match=r"got 99; wanted 3"):
         EmbeddedStore(tmp_path)
 
 
@@ -240,10 +254,9 @@ def test_a_value_of_a_far_off_instant_is_kept_and_found(tmp_path: Path) -> None:
         assert len(values(store, 100)) == 30_200
 
 
-def test_a_large_batch_becomes_a_segment_and_a_small_one_rows(tmp_path: Path) -> None:
+def test_a_large_batch_becomes_a_segment_and_a_small_one_a_blob(tmp_path: Path) -> None:
     with closing(EmbeddedStore(tmp_path)) as store:
-        steps = history.SEGMENT_ROWS // 100
-        store.accept(telemetry_batch("plant/0", 100, 0, steps), ())
-        store.accept(telemetry_batch("plant/0", 100, steps, steps - 1), ())
-        assert [segment.rows for segment in store.readings.segments] == [100 * steps]
-        assert store.rows("SELECT count(*) FROM reading") == [(100 * (steps - 1),)]
+        accept_sealed(store, telemetry_batch("plant/0", 100, 0, 200))
+        accept_sealed(store, telemetry_batch("plant/0", 100, 200, 199))
+        assert [segment.rows for segment in store.readings.segments] == [20_000]
+        assert store.rows("SELECT kind, rows FROM hot") == [("reading", 19_900)]

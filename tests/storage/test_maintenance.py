@@ -12,7 +12,7 @@ import pytest
 from gridcore.errors import BadInputError, StoreDamagedError
 from gridcore.ports import DeadLetter, RegisteredModel
 from gridcore.reading import READING_SCHEMA
-from storage import database, maintenance
+from storage import maintenance
 from storage.embedded import EmbeddedStore
 from storage.outbox import pending
 from tests.contracts.store_content import (
@@ -49,18 +49,14 @@ def test_a_sound_store_has_no_findings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (
-            "DELETE FROM reading WHERE valid_time = (SELECT max(valid_time) FROM reading)",
-            ("current", "30002", "30003"),
-        ),
-        ("DELETE FROM reading WHERE seq = 2", ("revised", "1;", "2")),
+        ("DELETE FROM hot WHERE seq = 1", ("current", "30000", "30003")),
+        ("DELETE FROM hot WHERE seq = 1", ("revised", "0;", "3")),
         ("DELETE FROM dead_letter", ("dead letters", "0", "1")),
         ("UPDATE tally SET amount = amount + 1 WHERE name = 'received'", ("received",)),
         ("UPDATE decision SET checkpoint = x'00'", ("decision of 2020-04-18T08:00",)),
         ("UPDATE document SET content = x'00' WHERE kind = 'plan'", ("decision of 2020-04-18T08:00",)),
         ("DELETE FROM outbox WHERE seq = 1", ("decision of 2020-04-18T08:00",)),
         ("UPDATE model SET payload = x'00'", ("wind/intraday", "2020-04-18T08:00")),
-        ("UPDATE segment SET sha256 = 'f'", ("segment", "wanted f")),
     ],
 )
 def test_a_check_finds_what_was_altered_behind_the_stores_back(
@@ -72,11 +68,27 @@ def test_a_check_finds_what_was_altered_behind_the_stores_back(
     assert all(word in text for word in words), text
 
 
-@pytest.mark.parametrize("column", ["series", "valid_time", "version", "available_at", "value", "quality"])
-def test_a_reading_whose_bits_changed_is_refused(tmp_path: Path, column: str) -> None:
+@pytest.mark.parametrize("harm", ["rows = rows + 1", "kind = 'official'", "content = zeroblob(length(content))"])
+def test_a_log_whose_bits_changed_is_refused(tmp_path: Path, harm: str) -> None:
     with closing(filled(tmp_path)) as store:
-        store.rows(f"UPDATE reading SET {column} = {column} + 1 WHERE seq = 3")
-    with pytest.raises(StoreDamagedError, match="1 rows of the log"):
+        store.rows(f"UPDATE hot SET {harm} WHERE seq = 1")
+    with pytest.raises(StoreDamagedError, match="rows of the log"):
+        EmbeddedStore(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "segment SET first_valid_time = first_valid_time + 1",
+        "segment SET row_groups = zeroblob(length(row_groups))",
+        "series_block SET content = zeroblob(length(content))",
+        "newest SET content = zeroblob(length(content))",
+    ],
+)
+def test_a_manifest_or_list_of_series_whose_bits_changed_is_refused(tmp_path: Path, harm: str) -> None:
+    with closing(filled(tmp_path)) as store:
+        store.rows(f"UPDATE {harm}")
+    with pytest.raises(StoreDamagedError, match="other bytes than were written"):
         EmbeddedStore(tmp_path)
 
 
@@ -138,15 +150,6 @@ def test_an_export_of_an_empty_store_has_the_files_and_no_rows(tmp_path: Path) -
     EmbeddedStore(tmp_path / "store").close()
     maintenance.export(tmp_path / "store", tmp_path / "out")
     assert [rows_of(pq.read_table(path)) for path in (tmp_path / "out").iterdir()] == [[]] * 4
-
-
-def test_a_migration_takes_each_step_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    filled(tmp_path).close()
-    now = database.SCHEMA_VERSION
-    assert maintenance.migrate(tmp_path) == now
-    monkeypatch.setattr(maintenance, "SCHEMA_VERSION", now + 1)
-    monkeypatch.setitem(database.MIGRATIONS, now, "CREATE TABLE note (words TEXT); INSERT INTO note VALUES ('kept')")
-    assert [maintenance.migrate(tmp_path) for _ in range(2)] == [now + 1, now + 1]
 
 
 @pytest.mark.parametrize("care", [maintenance.check, maintenance.seal, maintenance.migrate])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from storage import history
+from storage import history, merging, segments
 from storage.embedded import EmbeddedStore
 from tests.contracts.store_content import decision
 from tests.storage.telemetry import telemetry_batch
@@ -17,8 +17,9 @@ CHANNELS, SOURCE = 20, "plant/0"
 
 
 def main(path: Path) -> None:
-    """Write until killed; every fourth batch is large enough for a segment."""
-    history.SEGMENT_ROWS = 15 * CHANNELS
+    """Write until killed; some batches are large enough for a segment, and others are sealed and merged meanwhile."""
+    history.SEGMENT_ROWS, merging.HOT_ROWS, merging.FANOUT = 15 * CHANNELS, 5 * CHANNELS, 3
+    segments.ROW_GROUP_ROWS, merging.WINDOW_ROWS = 64, 200
     store = EmbeddedStore(path)
     last = store.last_decision()
     issued = int(last[1]) + 1 if last else 0
