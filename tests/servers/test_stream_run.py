@@ -79,7 +79,9 @@ def test_a_loop_that_is_killed_five_times_decides_as_the_replay_does(kafka, topi
     assert len(wanted["setpoints"])
     assert small.same_bits(wanted, found, tmp_path / "compared")
     store = EmbeddedStore(store_path(phase.directory))
-    told_with = readiness_of(store.last_decision()[1])
+    last = store.last_decision()
+    assert last is not None
+    told_with = readiness_of(last[1])
     store.close()
     # Three topics of four partitions; the recording goes on after the last tick.
     assert len(told_with) == 12
