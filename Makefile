@@ -40,11 +40,11 @@ check: $(ready) ## format, lint, types and import contracts
 	.venv/bin/lint-imports
 
 test: check ## check, then every test that needs no server
-	$(python) -m pytest -n $(workers) --dist loadfile -m "not kafka and not postgres" $(args)
+	$(python) -m pytest -n $(workers) --dist loadfile -m "not kafka and not postgres and not system" $(args)
 
 test-servers: $(ready) ## the tests with real Kafka and PostgreSQL, which it installs
 	@sh .ci/servers
-	$(python) -m pytest -m "kafka or postgres" $(args)
+	$(python) -m pytest -m "kafka or postgres or system" $(args)
 
 bench: $(ready) ## every benchmark, build/bench/NAME.json each
 	@mkdir -p build/bench

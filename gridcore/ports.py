@@ -5,16 +5,33 @@ Adapters live in the rooms; `pipeline` wires them. Every adapter of a port passe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from gridcore.forecast import Vintage
 from gridcore.network import Network
 from gridcore.plan import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Where each row of a batch stood, for a dead letter to name; a message may hold many rows.
+
+    Rows are counted through the readings, then the official values, then the outages.
+    """
+
+    offset: npt.NDArray[np.int64]
+    """Offset of its message, shape (rows,)."""
+
+    row: npt.NDArray[np.int64]
+    """Its row in that message, from 0, shape (rows,)."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,12 @@ class Batch:
 
     undecodable: tuple[DeadLetter, ...] = ()
     """Messages that could not be decoded."""
+
+    origin: Origin | None = field(default=None, compare=False)
+    """Where each row stood; None where a row is a message, and offsets count them."""
+
+    receipt: Receipt | None = None
+    """Of a pushed request, to be kept with it; None for other feeds."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +114,34 @@ class Counts:
         """The conservation law holds."""
         kept = self.stored + self.duplicate + self.revised + self.conflict
         return self.received == kept + sum(self.dead_letters.values())
+
+    def to_json(self) -> bytes:
+        """What became of the readings, as a receipt answers it: one line of JSON, the same bytes for equal counts."""
+        names = ("received", "stored", "duplicate", "revised", "conflict")
+        told = {name: getattr(self, name) for name in names} | {"dead_letters": dict(sorted(self.dead_letters.items()))}
+        return json.dumps(told, separators=(",", ":")).encode()
+
+
+RECEIPTS_KEPT = timedelta(days=30)
+"""A receipt is forgotten with the first one that comes this much later; a repeat after that is told by its readings,
+which are duplicates then."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Proof that a request was kept: its sender, who may never have had the answer, can ask again."""
+
+    key: str
+    """The sender and its own name of the request."""
+
+    body_sha256: str
+    """Hash of what was sent, in hex; the same key with another body is another request, which its reader refuses."""
+
+    received_at: datetime
+    """When it came."""
+
+    answer: bytes = b""
+    """`Counts.to_json` of its batch, put in by the store, which alone knows what is a duplicate."""
 
 
 class Feed(Protocol):
@@ -199,13 +250,18 @@ class Decision:
 class Store(Protocol):
     """What was known, and when; the only owner of history."""
 
-    def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter]) -> Counts:
-        """Keep a checked batch: rows, dead letters and the next offset in one transaction.
+    def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter], receipt: Receipt | None = None) -> Counts:
+        """Keep a checked batch: rows, dead letters, the next offset and the receipt, if any, in one transaction.
 
         Raises:
-            StoreConflictError: The batch does not start at the store's offset of its source.
+            StoreConflictError: The batch does not start at the store's offset of its source, or the receipt's key is
+                kept already.
             NoSpaceError: The disk is full; nothing of the batch was kept.
         """
+        ...
+
+    def receipt(self, key: str) -> Receipt | None:
+        """The receipt of a key, with its answer; None where no such request was kept."""
         ...
 
     def known_at(self, instant: datetime) -> Known:

@@ -72,10 +72,19 @@ class Quality(IntFlag):
     """NaN or infinite; stored as NaN."""
     CONFLICT = 16
     """Equal revision, another value, than one stored before."""
+    STALE = 32
+    """Came so long after its period that its stamp is in doubt; usable all the same."""
+    RAMP = 64
+    """A suspect: moved from its neighbour further than its kind of channel does. Never stored, see SUSPECTS."""
+    FROZEN = 128
+    """A suspect: one of many equal values where none stands still. Never stored, see SUSPECTS."""
 
 
 UNUSABLE = Quality.OUT_OF_RANGE | Quality.FUTURE | Quality.NOT_A_NUMBER
 """Flags that keep a value out of models and state."""
+
+SUSPECTS = Quality.RAMP | Quality.FROZEN
+"""Flags that hang on a reading's neighbours: told of what is known by whoever reads it, never kept with the reading."""
 
 
 def to_matrix(

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from gridcore.asset import COMMITTED, CURTAILABLE, RENEWABLE, Asset, Family, Technology
 from gridcore.network import Network
@@ -26,6 +28,7 @@ from gridcore.target import (
     sum_targets,
 )
 from gridcore.timeline import PLANT_PERIOD
+from ingest.motion import FREE, Motion, driven_motion, energy_motion, load_motion, unit_motion
 
 OVER_CAPACITY = 1.1
 """A plausible output is at most this multiple of capacity: meters and snow-cooled PV do exceed the name plate."""
@@ -68,6 +71,9 @@ class Channel:
     high: float
     """Largest plausible value [unit]."""
 
+    motion: Motion = FREE
+    """How it may move from one reading to the next."""
+
 
 @dataclass(frozen=True)
 class ChannelTable:
@@ -90,6 +96,36 @@ class ChannelTable:
         """Row of each channel."""
         return {channel.name: row for row, channel in enumerate(self.channels)}
 
+    def rows_of(self, names: pa.Array) -> npt.NDArray[np.int64]:
+        """Row of each name, -1 for one that the table has not, shape (names,).
+
+        The names of the last call are kept with their rows: a batch is decoded and then checked, and in a table of a
+        million channels a look-up is three misses of the cache.
+        """
+        key = tuple(0 if buffer is None else buffer.address for buffer in names.buffers())
+        asked = (len(names), names.offset, *key)
+        if self._last and (last := self._last[0])[0] == asked:
+            return last[2]
+        texts = names.to_numpy(zero_copy_only=False).tolist()
+        rows = np.fromiter(map(self.index.get, texts, repeat(-1)), np.int64, len(texts))
+        # One assignment, for several threads ask; with the names, so that no other array can come to their address.
+        self._last[:] = [(asked, names, rows)]
+        return rows
+
+    @cached_property
+    def _last(self) -> list[tuple[tuple[int, ...], pa.Array, npt.NDArray[np.int64]]]:
+        return []
+
+    @cached_property
+    def words(self) -> dict[str, tuple[dict[str, int], npt.NDArray[np.int32]]]:
+        """Of site, quantity and unit: the number of each text, and each channel's number, shape (channels,)."""
+        told = {}
+        for column in ("site", "quantity", "unit"):
+            number: dict[str, int] = {}
+            of_channel = [number.setdefault(getattr(channel, column), len(number)) for channel in self.channels]
+            told[column] = number, np.array(of_channel, np.int32)
+        return told
+
     @cached_property
     def low(self) -> npt.NDArray[np.float64]:
         """Least plausible values, shape (channels,) [unit]."""
@@ -99,6 +135,17 @@ class ChannelTable:
     def high(self) -> npt.NDArray[np.float64]:
         """Largest plausible values, shape (channels,) [unit]."""
         return np.array([channel.high for channel in self.channels])
+
+    @cached_property
+    def motions(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Each number of the channels' motions, shape (channels,)."""
+        names = ("jump", "jump_share", "ramp_per_min", "can_freeze", "still_below", "still_above")
+        return {name: np.array([getattr(c.motion, name) for c in self.channels], np.float64) for name in names}
+
+    @cached_property
+    def limit_of(self) -> npt.NDArray[np.int64]:
+        """Row of the channel that limits each, -1 where there is none, shape (channels,)."""
+        return np.array([self.index.get(channel.motion.limit, -1) for channel in self.channels], np.int64)
 
     @cached_property
     def series_index(self) -> dict[str, int]:
@@ -156,7 +203,8 @@ def channels_of(network: Network, period: timedelta = PLANT_PERIOD) -> ChannelTa
     for area, share in zip(network.areas, network.area_shares.sum(axis=0), strict=True):
         if share > 0:
             high_mw = max(LOAD_MULTIPLE * capacity_mw, METER_MW)
-            channels.append(Channel(load_channel(area), area, "load", "MW", area_site(area), 0.0, high_mw))
+            told = load_channel(area), area, "load", "MW", area_site(area), 0.0, high_mw
+            channels.append(Channel(*told, load_motion(METER_MW)))
     elements = frozenset(item.name for items in (network.assets, network.branches, network.dc_lines) for item in items)
     in_order = tuple(sorted(channels, key=lambda channel: channel.name))
     return ChannelTable(in_order, period, tuple(_series_of(network, capacity_mw)), elements)
@@ -184,13 +232,18 @@ def _of_asset(asset: Asset) -> Iterator[Channel]:
     high_mw = max(OVER_CAPACITY * asset.p_max_mw, METER_MW)
     is_csp = asset.technology is Technology.CSP
     draws_mw = store.charge_mw * OVER_CAPACITY if store is not None and not is_csp else OWN_USE * asset.p_max_mw
-    yield Channel(power_channel(name), name, "power", "MW", site, -max(draws_mw, METER_MW), high_mw)
-    if asset.technology in CURTAILABLE:
+    is_curtailable = asset.technology in CURTAILABLE
+    motion = driven_motion(asset, METER_MW, limit_channel(name) if is_curtailable else "")
+    motion = unit_motion(asset, METER_MW) if asset.technology in COMMITTED else motion
+    yield Channel(power_channel(name), name, "power", "MW", site, -max(draws_mw, METER_MW), high_mw, motion)
+    if is_curtailable:
         yield Channel(limit_channel(name), name, "limit", "MW", site, 0.0, high_mw)
     if asset.technology in COMMITTED:
         yield Channel(status_channel(name), name, "status", "1", site, 0.0, 1.0)
     if store is not None:
         slack_mwh = max(0.01 * store.energy_mwh, METER_MW)
-        yield Channel(soc_channel(name), name, "soc", "MWh", site, -slack_mwh, store.energy_mwh + slack_mwh)
+        told = soc_channel(name), name, "soc", "MWh", site, -slack_mwh, store.energy_mwh + slack_mwh
+        yield Channel(*told, energy_motion(max(store.charge_mw, asset.p_max_mw), slack_mwh))
     if is_csp:
-        yield Channel(inflow_channel(name), name, "inflow", "MW", site, -METER_MW, SOLAR_MULTIPLE * asset.p_max_mw)
+        told = inflow_channel(name), name, "inflow", "MW", site, -METER_MW, SOLAR_MULTIPLE * asset.p_max_mw
+        yield Channel(*told, driven_motion(asset, METER_MW))

@@ -129,11 +129,11 @@ def outage_faults(outages: pa.Table, causes: Causes) -> Iterator[Fault]:
         yield Fault(reason, told["asset"], told["from"], got, wanted[reason], told)
 
 
-def letter_of(fault: Fault, source: str, offset: int) -> DeadLetter:
-    """The dead letter of a row that can't be taken; its payload is the row as JSON."""
+def letter_of(fault: Fault, source: str, offset: int, place: str = "") -> DeadLetter:
+    """The dead letter of a row that can't be taken, `place` being its row in words; its payload is the row as JSON."""
     payload = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in fault.row.items()}
     at = fault.row["available_at"].astimezone(UTC)
-    detail = f"asset {fault.asset}, instant {fault.instant}: got {fault.got}; wanted {fault.wanted}"
+    detail = f"{place}asset {fault.asset!a}, instant {fault.instant}: got {fault.got}; wanted {fault.wanted}"
     return DeadLetter(at, source, offset, fault.reason, detail, json.dumps(payload, sort_keys=True).encode())
 
 

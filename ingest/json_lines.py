@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
 from gridcore.clock import Clock
 from gridcore.errors import BadInputError
 from gridcore.network import Network
-from gridcore.ports import Batch, DeadLetter
+from gridcore.ports import Batch, DeadLetter, Origin
 from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA
+from gridcore.timeline import to_numpy
 from ingest.channels import ChannelTable
-from ingest.decode import Undecodable, WireReading, decode, wire_table
+from ingest.instants import UNREAD
+from ingest.json_columns import json_columns
+from ingest.wire import reading_table
 
 LARGEST_BATCH = 20_000
-"""Lines of one batch: decoding a line makes an object for each reading, so that batches stay small."""
+"""Lines of one batch, so that one transaction stays small."""
 
 
 class JsonLinesFeed:
@@ -43,35 +48,33 @@ class JsonLinesFeed:
         if not self._lines[-1]:
             self._lines.pop()
         self._channels, self._source, self._clock, self._offset = channels, source, clock, 0
-        self._latency = channels.period + timedelta(seconds=network.telemetry_latency_s)
+        latency = channels.period + timedelta(seconds=network.telemetry_latency_s)
+        self._latency_us = latency // timedelta(microseconds=1)
 
     def next_until(self, due: datetime) -> Batch | None:
         """The next lines up to the first that came after `due`; None when there is none left."""
-        readings: list[WireReading] = []
-        arrived: list[datetime] = []
-        undecodable: list[DeadLetter] = []
-        line = self._offset
-        for line in range(self._offset, min(len(self._lines), self._offset + LARGEST_BATCH)):
-            payload = self._lines[line].strip()
-            reading = decode(payload) if payload else None
-            if isinstance(reading, WireReading):
-                came = reading.sent_at or reading.valid_time + self._latency
-                if came > due:
-                    break
-                readings.append(reading)
-                arrived.append(came)
-            elif isinstance(reading, Undecodable):
-                undecodable.append(
-                    DeadLetter(self._clock.now(), self._source, line, reading.reason, reading.detail, payload)
-                )
-        else:
-            line = min(len(self._lines), self._offset + LARGEST_BATCH)
-        if line == self._offset:
+        start = self._offset
+        lines = [line.strip() for line in self._lines[start : start + LARGEST_BATCH]]
+        places = np.array([place for place, line in enumerate(lines) if line], np.int64)
+        columns, faults = json_columns([lines[place] for place in places])
+        told = columns.sent_us != UNREAD
+        came = np.where(told, columns.sent_us, columns.valid_us + self._latency_us)
+        line_of = places[columns.message_of]
+        late = np.flatnonzero(came > int(to_numpy(due).astype(np.int64)))
+        end = int(line_of[late[0]]) if len(late) else len(lines)
+        if not end:
             return None
-        start, self._offset = self._offset, line
-        table = wire_table(readings, arrived, self._channels)
+        self._offset += end
+        kept = int(np.searchsorted(line_of, end))
+        table = reading_table(columns, came, self._channels).slice(0, kept)
+        letters = [
+            DeadLetter(self._clock.now(), self._source, start + place, fault.reason, fault.detail, lines[place])
+            for at, fault in faults.items()
+            if (place := int(places[at])) < end
+        ]
+        origin = Origin(start + line_of[:kept], np.zeros(kept, np.int64))
         empty = OFFICIAL_SCHEMA.empty_table(), OUTAGE_SCHEMA.empty_table()
-        return Batch(self._source, start, line, table, *empty, tuple(undecodable))
+        return Batch(self._source, start, self._offset, table, *empty, tuple(letters), origin)
 
     def seek(self, offsets: Mapping[str, int]) -> None:
         """Continue at the store's line; raises `BadInputError` for one beyond the file's end."""

@@ -14,7 +14,7 @@ from ingest.catalogue import open_grid
 from ingest.recording import write_recording
 from pipeline import console
 from pipeline.settings import read_live_settings
-from pipeline.stores import care_of
+from pipeline.stores import care_of, open_store
 from storage.address import shown
 
 store_commands = typer.Typer(help="The store: check, seal, export, migrate.", no_args_is_help=True)
@@ -51,9 +51,13 @@ def record(
     console.print_json(dict(facts))
 
 
-def ingest(
+def ingest(  # noqa: PLR0913, PLR0917 - one parameter an option
     source: Annotated[
-        str, typer.Option("--from", help="file:///... of a recording, a grid directory, Parquet, CSV or JSON lines.")
+        str,
+        typer.Option(
+            "--from",
+            help="file:///... of a recording, a grid directory, Parquet, CSV or JSON lines; http(s)://HOST:PORT.",
+        ),
     ],
     store: StoreAt,
     until_idle: Annotated[
@@ -63,8 +67,26 @@ def ingest(
     grid: Annotated[
         str | None, typer.Option("--grid", help="Grid whose channels are expected, where the source names none.")
     ] = None,
+    tokens: Annotated[Path | None, typer.Option("--tokens", help="TOML file of who may push, for http(s).")] = None,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="PEM file of the certificate, for https.")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="PEM file of its key, for https.")] = None,
+    in_clear: Annotated[
+        bool, typer.Option("--in-clear", help="http for other machines too: a proxy before it does TLS.")
+    ] = False,
 ) -> None:
-    """Take readings into a store: decode, check, keep; nothing is dropped silently."""
+    """Take readings into a store: decode, check, keep; nothing is dropped silently.
+
+    From http(s)://HOST:PORT it listens there for pushed readings until it is stopped.
+    """
+    if source.startswith(("http://", "https://")):
+        from pipeline.http_server import address_of
+        from pipeline.push_command import PushOptions, show_push
+
+        if grid is None or tokens is None:
+            raise BadInputError("--from http needs more words", got=source, wanted="--grid and --tokens")
+        address = address_of(source, tls_cert, tls_key, in_clear=in_clear)
+        show_push(address, PushOptions(grid, tokens, lambda: open_store(store), until_idle), as_json)
+        return
     from pipeline.ingest_command import run_ingest
 
     run_ingest(source, store, grid, until_idle, as_json)

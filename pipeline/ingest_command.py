@@ -49,10 +49,11 @@ def run_ingest(url: str, store_at: str, grid: str | None, until_idle_s: float, a
     finally:
         store.close()
     seconds = perf_counter() - began
-    _show(counts, offsets, counts.received / seconds if seconds > 0 else 0.0, as_json)
+    show_counts(counts, offsets, counts.received / seconds if seconds > 0 else 0.0, as_json)
 
 
-def _show(counts: Counts, offsets: dict[str, int], rate: float, as_json: bool) -> None:
+def show_counts(counts: Counts, offsets: dict[str, int], rate: float, as_json: bool) -> None:
+    """Print what became of the readings, where the sources stand and how fast it went [readings/s]."""
     facts: dict[str, Any] = {**vars(counts), "next_offsets": offsets, "readings_per_second": rate}
     if as_json:
         console.print_json(facts)
