@@ -38,14 +38,17 @@ def kafka_secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A PostgreSQL server; a test that kills it starts it again."""
-    # pytest's folders are root's alone; the server runs as another user.
-    folder = tmp_path_factory.mktemp("postgres")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
+    folder = _open(tmp_path_factory.mktemp("postgres"))
     server = Server(folder)
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def postgres_folder(tmp_path: Path) -> Path:
+    """A folder for a server of the test's own."""
+    return _open(tmp_path)
 
 
 @pytest.fixture
@@ -58,6 +61,13 @@ def postgres(postgres_server: Server) -> str:
 def topic_prefix() -> str:
     """A prefix for topics that no other test uses."""
     return f"test-{next(_numbers)}"
+
+
+def _open(folder: Path) -> Path:
+    """pytest's folders are root's alone; the server runs as another user."""
+    for one in (folder, *folder.parents[:2]):
+        one.chmod(0o755)
+    return folder
 
 
 def _running(cluster: Cluster) -> Iterator[Cluster]:
