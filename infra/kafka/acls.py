@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -11,7 +12,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from infra.kafka.cluster import Cluster
+from infra.kafka.cluster import Cluster, wait_until
 
 PREFIX = "xiaona"
 """What Xiaona's topics, groups and transactions are named by."""
@@ -43,3 +44,14 @@ def allow(cluster: Cluster, user: str, prefix: str = PREFIX, rights: Rights | No
     admin = AdminClient(cluster.client())  # held: its answers end with it
     for done in admin.create_acls(bindings).values():
         done.result(30)
+    mine = AclBindingFilter(
+        ResourceType.ANY,
+        prefix,
+        ResourcePatternType.PREFIXED,
+        f"User:{user}",
+        "*",
+        AclOperation.ANY,
+        AclPermissionType.ALLOW,
+    )
+    # The controller has answered; a broker learns of it a moment later, and refuses until then.
+    wait_until(lambda: set(bindings) <= set(admin.describe_acls(mine).result(30)), f"{user} may use {prefix}*")

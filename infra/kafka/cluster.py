@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -34,8 +34,8 @@ CACHE = Path("build/kafka")
 CLUSTER_ID = "eGlhb25hLXRlc3QtY2x1cw"
 """Any 16 bytes in base 64: `xiaona-test-clus`."""
 
-READY_S = 90.0
-"""How long a broker may take to answer; it takes 4 s on two idle cores [s]."""
+READY_S = 180.0
+"""How long a broker may take to answer; 4 s on two idle cores, but 62 s secured and beside a load of 17 [s]."""
 
 STOP_S = 20.0
 """How long a broker may take to end; it takes 1 to 2 s [s]."""
@@ -227,6 +227,15 @@ class Cluster:
         ]
         for done in admin.alter_user_scram_credentials(changes).values() if changes else ():
             done.result(30)
+        # The controller has answered; a broker learns of it a moment later.
+        wait_until(lambda: all(map(self._may_in, self.users)), "every user may in")
+
+    def _may_in(self, user: str) -> bool:
+        try:
+            AdminClient(self.client(user) | {"log_level": 0}).list_topics(timeout=2)
+        except KafkaException:
+            return False
+        return True
 
     def _format(self, settings: Path) -> None:
         """Make the storage where there is none; a format that was killed is done again, for it writes its mark last."""
@@ -243,6 +252,19 @@ class Cluster:
         jars = fetch_jars(self.cache)
         logging = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
         return ["java", *JVM, logging, "-cp", f"{jars.resolve()}{os.sep}*", *words]
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Wait until something holds.
+
+    Raises:
+        SystemExit: It does not within `READY_S`.
+    """
+    until = perf_counter() + READY_S
+    while not holds():
+        if perf_counter() > until:
+            raise SystemExit(f"Kafka: not within {READY_S:.0f} s: {what}")
+        threading.Event().wait(0.05)
 
 
 def _free_ports(count: int) -> list[int]:

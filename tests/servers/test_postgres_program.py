@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from tests.servers.programs import Program
 pytestmark = pytest.mark.postgres
 
 
-def _started(folder: Path) -> tuple[Program, str]:
-    program = Program("infra.postgres", "--folder", str(folder))
-    (url,) = program.wait_for("Ctrl-C ends it")
-    return program, url
+@contextmanager
+def _running(folder: Path) -> Iterator[tuple[Program, str]]:
+    with Program("infra.postgres", "--folder", str(folder)) as program:
+        (url,) = program.wait_for("Ctrl-C ends it")
+        yield program, url
 
 
 def _run(url: str, statement: str) -> None:
@@ -32,8 +34,7 @@ def _numbers(url: str) -> list[int]:
 
 
 def test_the_server_obeys_ends_with_the_program_and_keeps_what_was_committed(postgres_folder):
-    program, url = _started(postgres_folder)
-    with program:
+    with _running(postgres_folder) as (program, url):
         _run(url, "CREATE TABLE kept (number int)")
         _run(url, "INSERT INTO kept VALUES (1)")
         program.tell("kill")
@@ -42,8 +43,7 @@ def test_the_server_obeys_ends_with_the_program_and_keeps_what_was_committed(pos
         program.tell("freeze")
         assert program.end() == 0
     assert not (postgres_folder / "data" / "postmaster.pid").exists()
-    program, url = _started(postgres_folder)
-    with program:
+    with _running(postgres_folder) as (program, url):
         assert _numbers(url) == [1]
 
 
@@ -51,7 +51,6 @@ def test_data_that_a_killed_initdb_left_half_made_is_made_anew(postgres_folder):
     draft = postgres_folder / "data.draft"
     draft.mkdir()
     (draft / "PG_VERSION").write_text("15\n", encoding="utf-8")
-    program, url = _started(postgres_folder)
-    with program:
+    with _running(postgres_folder) as (_, url):
         _run(url, "CREATE TABLE kept (number int)")
         assert _numbers(url) == []
