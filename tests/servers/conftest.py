@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -36,19 +38,22 @@ def kafka_secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres_server() -> Iterator[Server]:
     """A PostgreSQL server; a test that kills it starts it again."""
-    folder = _open(tmp_path_factory.mktemp("postgres"))
-    server = Server(folder)
-    server.start()
-    yield server
-    server.stop()
+    with _open_folder() as folder:
+        server = Server(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture
-def postgres_folder(tmp_path: Path) -> Path:
+def postgres_folder() -> Iterator[Path]:
     """A folder for a server of the test's own."""
-    return _open(tmp_path)
+    with _open_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -63,11 +68,15 @@ def topic_prefix() -> str:
     return f"test-{next(_numbers)}"
 
 
-def _open(folder: Path) -> Path:
-    """pytest's folders are root's alone; the server runs as another user."""
-    for one in (folder, *folder.parents[:2]):
-        one.chmod(0o755)
-    return folder
+@contextmanager
+def _open_folder() -> Iterator[Path]:
+    """A folder that another user may enter, as whom the server runs when we are root.
+
+    Not one of pytest's: each pytest that starts closes their root to others again, under the running server.
+    """
+    with TemporaryDirectory(prefix="xiaona-postgres-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name) / "server"
 
 
 def _running(cluster: Cluster) -> Iterator[Cluster]:

@@ -49,7 +49,7 @@ def test_the_server_obeys_ends_with_the_program_and_keeps_what_was_committed(pos
 
 def test_data_that_a_killed_initdb_left_half_made_is_made_anew(postgres_folder):
     draft = postgres_folder / "data.draft"
-    draft.mkdir()
+    draft.mkdir(parents=True)
     (draft / "PG_VERSION").write_text("15\n", encoding="utf-8")
     with _running(postgres_folder) as (_, url):
         _run(url, "CREATE TABLE kept (number int)")
