@@ -65,6 +65,13 @@ class StoreConflictError(GridError):
     """
 
 
+class StoreUnreachableError(GridError):
+    """The store's server does not answer, or stopped answering: the caller waits and tries again; exit code 2.
+
+    Nothing is half kept: after a connection that was lost at a commit, the offsets tell whether the batch was.
+    """
+
+
 class NoSpaceError(GridError):
     """The disk is full: exit code 5; what was committed stays."""
 

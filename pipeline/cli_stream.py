@@ -14,11 +14,12 @@ from ingest.catalogue import open_grid
 from ingest.recording import write_recording
 from pipeline import console
 from pipeline.settings import read_live_settings
-from storage import maintenance
+from pipeline.stores import care_of
+from storage.address import shown
 
 store_commands = typer.Typer(help="The store: check, seal, export, migrate.", no_args_is_help=True)
 
-StoreDir = Annotated[Path, typer.Option("--store", help="Directory of the store.")]
+StoreAt = Annotated[str, typer.Option("--store", help="Directory of the store, or postgresql://... of a server.")]
 
 
 def stream_commands(app: typer.Typer) -> None:
@@ -54,7 +55,7 @@ def ingest(
     source: Annotated[
         str, typer.Option("--from", help="file:///... of a recording, a grid directory, Parquet, CSV or JSON lines.")
     ],
-    store: StoreDir,
+    store: StoreAt,
     until_idle: Annotated[
         float, typer.Option("--until-idle", help="Stop after so many seconds without a reading.")
     ] = 0.0,
@@ -77,36 +78,31 @@ def run(config: Annotated[Path, typer.Option("--config", help="TOML file of a li
 
 
 @store_commands.command()
-def check(store: StoreDir) -> None:
+def check(store: StoreAt) -> None:
     """Check checksums, offsets and the conservation of readings; exit code 4 where the store is damaged."""
-    findings = maintenance.check(_existing(store))
+    findings = care_of(store).check()
     for finding in findings:
         console.results.print(str(finding))
     if findings:
-        raise StoreDamagedError("the store is damaged", file=store, got=f"{len(findings)} findings", wanted="none")
+        where = shown(store)
+        raise StoreDamagedError("the store is damaged", file=where, got=f"{len(findings)} findings", wanted="none")
     console.results.print("good")
 
 
 @store_commands.command()
-def seal(store: StoreDir) -> None:
-    """Move closed days from the hot rows into Parquet segments."""
-    console.results.print(f"sealed {maintenance.seal(_existing(store))} readings")
+def seal(store: StoreAt) -> None:
+    """Bring closed periods into their lasting form: days into Parquet segments, months on a server into order."""
+    console.results.print(f"sealed {care_of(store).seal()} readings")
 
 
 @store_commands.command()
-def export(store: StoreDir, out: Annotated[Path, typer.Option("--out", help="Directory to write.")]) -> None:
+def export(store: StoreAt, out: Annotated[Path, typer.Option("--out", help="Directory to write.")]) -> None:
     """Write readings, revisions, dead letters and offsets as Parquet."""
-    maintenance.export(_existing(store), out)
+    care_of(store).export(out)
     console.errors.print(f"export: {out}", highlight=False)
 
 
 @store_commands.command()
-def migrate(store: StoreDir) -> None:
+def migrate(store: StoreAt) -> None:
     """Bring the store to this version's schema."""
-    console.results.print(f"schema version {maintenance.migrate(_existing(store))}")
-
-
-def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise BadInputError("no store", file=path, wanted="the directory of a store")
-    return path
+    console.results.print(f"schema version {care_of(store).migrate()}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -14,25 +13,25 @@ from gridcore.ports import Counts
 from ingest.accept import accept
 from ingest.files import open_feed
 from pipeline import console
-from storage.embedded import EmbeddedStore
+from pipeline.stores import open_store
 
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 """Back-fill takes all that a file holds, whatever instant it says it came at."""
 
 
-def run_ingest(url: str, store_path: Path, grid: str | None, until_idle_s: float, as_json: bool) -> None:
+def run_ingest(url: str, store_at: str, grid: str | None, until_idle_s: float, as_json: bool) -> None:
     """Take everything that a source holds into a store and print the counts.
 
     Args:
         url: Address of the source.
-        store_path: Directory of the store; made if absent.
+        store_at: Directory or address of the store; made if absent.
         grid: Grid whose channels are expected, where the source names none.
         until_idle_s: Seconds without a new reading after which it ends; a source that has ended ends at once at 0 [s].
         as_json: Print JSON alone.
     """
     clock = SystemClock()
     feed, channels = open_feed(url, grid, clock)
-    store = EmbeddedStore(store_path)
+    store = open_store(store_at)
     counts, began = Counts(), perf_counter()
     try:
         feed.seek(store.offsets())

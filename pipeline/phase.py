@@ -32,8 +32,8 @@ from pipeline.plant import Plant
 from pipeline.realised_log import RealisedLog
 from pipeline.schedule import Tick, ticks
 from pipeline.stopwatch import Stopwatch
+from pipeline.stores import open_store
 from pipeline.truth import Truth
-from storage.embedded import EmbeddedStore
 
 HISTORY = "history"
 """Source of the readings that arrived before the plant's first period."""
@@ -105,6 +105,9 @@ class Phase:
     deadline_s: float | None = None
     """Wall-time limit of a solve, for live runs; None in replay [s]."""
 
+    store: str = field(default="", repr=False)
+    """Address of a store on a server, for live runs; empty for the embedded one in `directory`."""
+
 
 @dataclass
 class PhaseResult:
@@ -123,6 +126,11 @@ class PhaseResult:
 def store_path(directory: Path) -> Path:
     """Where a phase's store lies."""
     return directory / "store"
+
+
+def store_of(phase: Phase) -> Store:
+    """The phase's store, opened; the caller closes it."""
+    return open_store(phase.store or store_path(phase.directory))
 
 
 def log_of(directory: Path) -> RealisedLog:
@@ -150,7 +158,7 @@ def run_phase(
         clock: A virtual clock by default.
     """
     began = process_time()
-    store = EmbeddedStore(store_path(phase.directory))
+    store = store_of(phase)
     try:
         loop, resumed_at = wire(phase, store, history, clock or VirtualClock(phase.origin - PERIOD))
         loop.on_tick = on_tick

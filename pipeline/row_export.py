@@ -23,9 +23,8 @@ from pipeline.accuracy import accuracy_of
 from pipeline.commitment import FAILED
 from pipeline.cost import realised_cost
 from pipeline.export import write_decisions, write_table
-from pipeline.phase import Phase, log_of, store_path
+from pipeline.phase import Phase, log_of, store_of
 from pipeline.realised_log import SCHEMAS
-from storage.embedded import EmbeddedStore
 
 HOURS = PLANT_PERIOD / timedelta(hours=1)
 """Length of a plant period [h]."""
@@ -52,7 +51,7 @@ def export_row(phase: Phase, out: Path) -> RowFigures:
         phase: The finished phase.
         out: Directory of the export.
     """
-    store = EmbeddedStore(store_path(phase.directory))
+    store = store_of(phase)
     try:
         known = store.known_at(phase.end)
         decisions = write_decisions(known, phase.start - PERIOD, out / "decisions" / phase.row)

@@ -7,7 +7,7 @@ CPU time, one thread). The law of `storage.claims` stands here a second time, as
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -63,17 +63,45 @@ def analysis_of(store: EmbeddedStore) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(config={"threads": 1})
     try:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.register("label", _labels(store.readings.labels))
         for history in (store.readings, store.official):
             _add_log(connection, store, history)
-            name, _, version, _, value, _ = COLUMNS[history.kind]
-            words = {"kind": history.kind, "name": name, "version": version, "value": value, "unusable": int(UNUSABLE)}
-            for view in (_CLAIMS, _RANKED):
-                connection.execute(view.format(**words))
-        connection.execute(_READINGS)
+            _add_law(connection, history.kind)
+        _add_readings(connection, store.readings.labels)
         yield connection
     finally:
         connection.close()
+
+
+@contextmanager
+def analysis_over(labels: Sequence[Label], log: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB with the views `reading` and `reading_claim` of some claims, those of a store on a server.
+
+    Args:
+        labels: What the channels are.
+        log: All claims of these channels, with the columns of a segment.
+    """
+    connection = duckdb.connect(config={"threads": 1})
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("reading_log", log)
+        _add_law(connection, "reading")
+        _add_readings(connection, labels)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _add_law(connection: duckdb.DuckDBPyConnection, kind: str) -> None:
+    """The views of one kind of claims over KIND_log."""
+    name, _, version, _, value, _ = COLUMNS[kind]
+    words = {"kind": kind, "name": name, "version": version, "value": value, "unusable": int(UNUSABLE)}
+    for view in (_CLAIMS, _RANKED):
+        connection.execute(view.format(**words))
+
+
+def _add_readings(connection: duckdb.DuckDBPyConnection, labels: Sequence[Label]) -> None:
+    connection.register("label", _labels(labels))
+    connection.execute(_READINGS)
 
 
 def _add_log(connection: duckdb.DuckDBPyConnection, store: EmbeddedStore, history: History) -> None:
@@ -88,7 +116,7 @@ def _add_log(connection: duckdb.DuckDBPyConnection, store: EmbeddedStore, histor
     connection.execute(f"CREATE VIEW {history.kind}_log AS {' UNION ALL BY NAME '.join(parts)}")
 
 
-def _labels(labels: list[Label]) -> pa.Table:
+def _labels(labels: Sequence[Label]) -> pa.Table:
     words = ("name", "site", "quantity", "unit")
     columns = [pa.array([getattr(label, word) for label in labels], pa.string()) for word in words]
     return pa.Table.from_arrays(columns, names=["channel", *words[1:]])

@@ -1,17 +1,20 @@
-"""What was known at an instant, read from the embedded store: the cut is made here, once for each kind of knowledge."""
+"""What was known at an instant, read from a store with a database: the cut is made here, once for each kind."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from gridcore.plan import Layer
 from gridcore.ports import RegisteredModel
 from gridcore.reading import OUTAGE_SCHEMA
 from storage.checksums import verified, verify_rows
+from storage.claims import Claims
 from storage.columns import instant_of, micros, official_table, reading_table
 from storage.documents import (
     FORECAST,
@@ -24,8 +27,45 @@ from storage.documents import (
     setpoint_rows,
 )
 
-if TYPE_CHECKING:
-    from storage.embedded import EmbeddedStore
+
+class HistoryOfClaims(Protocol):
+    """Readings or official values of a store, as known at an instant [us]."""
+
+    def select(
+        self, names: Sequence[str], start: int, end: int, instant: int, *, every_version: bool = False
+    ) -> tuple[tuple[str, ...], Claims, npt.NDArray[np.intp]]:
+        """Names known, current claims with valid_time in [start, end), and the place of each claim's name."""
+        ...
+
+    def first_valid_time(self, instant: int) -> int | None:
+        """Smallest valid_time known [us]; None where nothing is."""
+        ...
+
+
+class KnownSource(Protocol):
+    """A store with a database, embedded or PostgreSQL, as this file asks it."""
+
+    @property
+    def readings(self) -> HistoryOfClaims:
+        """Claims of readings."""
+        ...
+
+    @property
+    def official(self) -> HistoryOfClaims:
+        """Claims of official values."""
+        ...
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query, with `?` for a value."""
+        ...
+
+    def model_at(self, name: str, fitted_as_of: int) -> RegisteredModel:
+        """A registered model."""
+        ...
+
+    def refresh(self) -> None:
+        """Bring what is kept in memory up to what other processes have committed."""
+        ...
 
 
 class EmbeddedKnown:
@@ -36,7 +76,7 @@ class EmbeddedKnown:
         instant: The cut; nothing that became available later is seen.
     """
 
-    def __init__(self, store: EmbeddedStore, instant: datetime) -> None:
+    def __init__(self, store: KnownSource, instant: datetime) -> None:
         self._store, self._instant, self._cut = store, instant, micros(instant)
 
     @property

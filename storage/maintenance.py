@@ -7,14 +7,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from gridcore.errors import BadInputError
-from gridcore.reading import READING_SCHEMA
-from gridcore.timeline import TIMESTAMP
+from storage.altered import Finding
 from storage.analysis import analysis_of
-from storage.check import Finding, check
+from storage.check import check
 from storage.columns import instant_of
 from storage.database import (
     DATABASE_FILE,
@@ -26,26 +22,9 @@ from storage.database import (
     written,
 )
 from storage.embedded import EmbeddedStore
+from storage.export import DEAD_LETTER_SCHEMA, LETTERS, OFFSET_SCHEMA, reading_files, write_rows
 
 __all__ = ["Finding", "check", "export", "migrate", "seal"]
-
-DEAD_LETTER_SCHEMA = pa.schema(
-    [
-        ("available_at", TIMESTAMP),
-        ("source", pa.string()),
-        ("offset", pa.int64()),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
-        ("payload", pa.binary()),
-    ]
-)
-"""An exported dead letter, sorted by source, offset."""
-
-OFFSET_SCHEMA = pa.schema([("source", pa.string()), ("next_offset", pa.int64())])
-"""An exported offset, sorted by source."""
-
-EXPORT_ROWS = 500_000
-"""Rows of an export that are in memory at a time."""
 
 
 @contextmanager
@@ -74,32 +53,12 @@ def seal(path: Path) -> int:
 
 
 def export(path: Path, out: Path) -> None:
-    """Write readings, revisions, dead_letters and offsets as Parquet.
-
-    `readings` are the current ones (as many as were counted `stored`), `revisions` all that they stand before: older
-    revisions and the losers of conflicts (as many as were counted `revised` and `conflict`). Both are `READING_SCHEMA`,
-    sorted by channel, valid_time, and within them from the best to the least.
-    """
+    """Write readings, revisions, dead_letters and offsets as Parquet; see `storage.export`."""
     with _opened(path) as store, told_apart(out):
-        out.mkdir(parents=True, exist_ok=True)
-        with analysis_of(store) as analysis:
-            names = ", ".join(READING_SCHEMA.names)
-            for file, places in (("readings", "place = 1"), ("revisions", "place > 1")):
-                query = f"SELECT {names} FROM reading WHERE {places} ORDER BY channel, valid_time, place"
-                pieces = analysis.sql(query).to_arrow_reader(EXPORT_ROWS)
-                with pq.ParquetWriter(out / f"{file}.parquet", READING_SCHEMA, compression="zstd") as writer:
-                    for piece in pieces:
-                        writer.write_table(pa.Table.from_batches([piece]).cast(READING_SCHEMA))
-        letters = """SELECT available_at, source, source_offset, reason, detail, payload
-                     FROM dead_letter ORDER BY source, source_offset, seq"""
-        _write(out / "dead_letters.parquet", DEAD_LETTER_SCHEMA, store.rows(letters))
-        _write(out / "offsets.parquet", OFFSET_SCHEMA, sorted(store.offsets().items()))
-
-
-def _write(path: Path, schema: pa.Schema, rows: list[tuple[object, ...]]) -> None:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")
+        with reading_files(out) as files, analysis_of(store) as analysis:
+            files.add(analysis)
+        write_rows(out / "dead_letters.parquet", DEAD_LETTER_SCHEMA, store.rows(LETTERS))
+        write_rows(out / "offsets.parquet", OFFSET_SCHEMA, sorted(store.offsets().items()))
 
 
 def migrate(path: Path) -> int:

@@ -16,7 +16,7 @@ from gridcore.errors import BrokenInvariantError
 from storage.checksums import verified
 from storage.columns import instant_of
 from storage.documents import document_rows
-from storage.embedded import EmbeddedStore
+from storage.sql import Sql
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Message:
     """`FORECAST_SCHEMA`, `PLAN_SCHEMA` or `SETPOINT_SCHEMA`."""
 
 
-def pending(store: EmbeddedStore, limit: int) -> tuple[Message, ...]:
+def pending(store: Sql, limit: int) -> tuple[Message, ...]:
     """The oldest messages that are not marked as sent, at most `limit`."""
     query = """SELECT message_id, topic, o.issue_time, kind, checksum, content
                FROM outbox o JOIN document USING (issue_time, kind, place)
@@ -49,12 +49,12 @@ def pending(store: EmbeddedStore, limit: int) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def pending_count(store: EmbeddedStore) -> int:
+def pending_count(store: Sql) -> int:
     """Number of messages that are not marked as sent."""
     return int(store.rows("SELECT count(*) FROM outbox WHERE is_sent = 0")[0][0])
 
 
-def mark_sent(store: EmbeddedStore, message_ids: Sequence[str]) -> None:
+def mark_sent(store: Sql, message_ids: Sequence[str]) -> None:
     """Mark messages as sent; one that is marked already stays so.
 
     Raises:

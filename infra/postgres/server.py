@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import socket
@@ -104,16 +105,17 @@ class Server:
         """Kill the server and all its processes at once (kill -9)."""
         if self._process is None:
             return
-        # Stopped first, so that it starts no process that the list lacks; the others would outlive it for a moment, and
-        # the next start is refused as long as one of them holds its memory.
+        # Stopped first, so that it starts no process that the list lacks.
         os.kill(self._process.pid, signal.SIGSTOP)
-        family = _family(self._process.pid)
-        self.signal_all(signal.SIGKILL)
+        handles = [os.pidfd_open(pid) for pid in _family(self._process.pid)]
+        for handle in handles:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        for handle in handles:
+            # The memory that they share is free for the next start only when the last of them is gone.
+            select.select([handle], [], [], STOP_S)
+            os.close(handle)
         self._process.wait(STOP_S)
         self._process = None
-        until = perf_counter() + STOP_S
-        while any(map(_lives, family)) and perf_counter() < until:
-            threading.Event().wait(0.01)
 
     def signal_all(self, what: signal.Signals) -> None:
         """Send a signal to the server and all its processes, e.g. SIGSTOP and SIGCONT."""
@@ -179,11 +181,6 @@ def _family(pid: int) -> list[int]:
     """A process and all that come from it, itself first."""
     found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split()
     return [pid] + [member for child in found for member in _family(int(child))]
-
-
-def _lives(pid: int) -> bool:
-    """The process holds memory; a dead one that its parent has not asked after holds none."""
-    return Path(f"/proc/{pid}/exe").exists()
 
 
 def _free_port() -> int:

@@ -74,7 +74,7 @@ def _open_folder() -> Iterator[Path]:
 
     Not one of pytest's: each pytest that starts closes their root to others again, under the running server.
     """
-    with TemporaryDirectory(prefix="xiaona-postgres-") as name:
+    with TemporaryDirectory(prefix="xiaona-postgres-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
         yield Path(name) / "server"
 
