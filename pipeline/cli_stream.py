@@ -31,7 +31,7 @@ StreamConfig = Annotated[
 
 def stream_commands(app: typer.Typer) -> None:
     """Add the commands of this file that stand at the top level."""
-    for command in (record, play, ingest, run):
+    for command in (record, play, ingest, run, relay):
         app.command()(command)
 
 
@@ -136,6 +136,22 @@ def run(config: Annotated[Path, typer.Option("--config", help="TOML file of a li
         from pipeline.live import run_live
 
         run_live(settings)
+
+
+def relay(
+    store: StoreAt,
+    to: Annotated[str, typer.Option("--to", help="kafka://HOST:PORT")],
+    until_idle: Annotated[
+        float | None, typer.Option("--until-idle", help="Stop after so many seconds with nothing to send.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    config: StreamConfig = None,
+) -> None:
+    """Send forecasts, plans, setpoints and dead letters of a store to their topics, each at least once."""
+    from pipeline.relay_command import run_relay
+    from pipeline.stream_settings import stream_at
+
+    run_relay(store, stream_at(to, config), until_idle, as_json=as_json)
 
 
 @store_commands.command()

@@ -29,6 +29,7 @@ from pipeline.commitment import Commitments
 from pipeline.decide import Desk
 from pipeline.forecasters import MEMBERS, RowForecaster, forecast_settings
 from pipeline.loop import Loop
+from pipeline.relay_command import relaying
 from pipeline.schedule import Tick, ticks
 from pipeline.settings import ROWS, LiveSettings
 from pipeline.stores import open_store
@@ -85,8 +86,9 @@ def run_field(settings: LiveSettings) -> None:
     end = day_start(settings.start + timedelta(days=settings.days), network.zone)
     settings.work.mkdir(parents=True, exist_ok=True)
     channels = channels_of(network, min(source.reading_period, PLANT_PERIOD))
+    store_at = settings.store_at or str(Path(settings.work) / "store")
     with ExitStack() as opened:
-        store = opened.enter_context(closing(open_store(settings.store_at or Path(settings.work) / "store")))
+        store = opened.enter_context(closing(open_store(store_at)))
         watch = opened.enter_context(watched(clock, channels, store.receipt, settings.http, settings.metrics))
         loop, done = wire_field(settings, network, channels, store, watch)
         try:
@@ -95,7 +97,8 @@ def run_field(settings: LiveSettings) -> None:
             every = ticks(start, end, network.zone, start)
             # What was due while nobody ran is not decided in hindsight: its setpoints would be too late.
             left = (tick for tick in every if tick.due > now - PERIOD and (done is None or tick.due > done))
-            loop.run(left)
+            with relaying(store_at, settings.stream):
+                loop.run(left)
         finally:
             loop.close()
     console.print_json({"received": loop.counts.received, "dead_letters": loop.counts.dead_letters})

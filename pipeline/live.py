@@ -13,7 +13,8 @@ from gridcore.errors import LimitViolatedError
 from gridcore.timeline import PERIOD
 from pipeline import console
 from pipeline.export import write_manifest
-from pipeline.phase import run_phase, tick_count
+from pipeline.phase import run_phase, store_path, tick_count
+from pipeline.relay_command import relaying
 from pipeline.replay import (
     SUMMARY,
     add_violations,
@@ -51,7 +52,8 @@ def run_live(settings: LiveSettings) -> dict[str, object]:
     directory = settings.work / replay_key(same, data_sha256)
     base, history = warm_up_phase(source, same, start, directory)
     base = replace(base, stream=settings.stream, store=settings.store_at)
-    with console.bars() as bars:
+    store_at = settings.store_at or str(store_path(base.directory))
+    with console.bars() as bars, relaying(store_at, settings.stream):
         bars.stage(WARM_UP, tick_count(base))
         warm = run_phase(base, history, on_tick=lambda tick: bars.step(WARM_UP))
         phase = replace(base, start=start, end=end, is_last=True, deadline_s=settings.deadline_s)

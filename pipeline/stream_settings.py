@@ -29,6 +29,9 @@ class StreamSettings(BaseModel):
     group: str = ""
     """Consumer group to share the partitions with; empty to read all of them, see `ingest.kafka_feed`."""
 
+    group_protocol: Literal["consumer", "classic"] = "consumer"
+    """KIP-848, or the protocol of brokers before Kafka 4.0, which is fallen back to as well."""
+
     grace_s: float = Field(default=30.0, gt=0)
     """How long a partition that is not read to its end holds a tick back [s]."""
 
@@ -37,6 +40,9 @@ class StreamSettings(BaseModel):
 
     largest_dead_share: float = Field(default=0.5, gt=0, le=1)
     """Share of dead letters beyond which the stream is stopped; 1 for never."""
+
+    publishes: bool = True
+    """Forecasts, plans, setpoints and dead letters go out to their topics while a run lasts."""
 
     security: Literal["plaintext", "tls", "sasl_tls"] = "plaintext"
     """How the brokers are reached; what they refuse is never tried in another way."""
