@@ -179,8 +179,7 @@ class KafkaFeed:
     def lags(self) -> dict[str, int]:
         """Messages of each partition that are not yet handed out, as far as the broker has told its end."""
         ends = {at: self._consumer.get_watermark_offsets(self._place(at), cached=True)[1] for at in self._partitions}
-        left = {at: max(end - self._partitions[at].start, 0) for at, end in ends.items() if end >= 0}
-        return {self._partitions[at].source: amount for at, amount in left.items()}
+        return {(of := self._partitions[at]).source: max(end - of.start, 0) for at, end in ends.items() if end >= 0}
 
     @property
     def is_ready(self) -> bool:
