@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from gridcore.errors import StoreDamagedError
 from gridcore.timeline import TIMESTAMP
 from storage.checksums import row_checksum
-from storage.claims import Claims, concat
+from storage.claims import Claims, concat, heads
 from storage.durable import make_folder, sync
 from storage.folder_lock import alone_with
 from storage.groups import Groups, bounds_of, indexed, unpacked
@@ -183,12 +183,13 @@ def segment_schema(kind: str) -> pa.Schema:
 
 
 def claim_table(kind: str, claims: Claims, names: Sequence[str]) -> pa.Table:
-    """Claims as a table with a segment's columns; `names` holds the name of each series number."""
+    """Claims, sorted by series, as a table with a segment's columns; `names` holds the name of each series number."""
     # The words that occur alone: a row group would else carry the names of all channels there are.
-    present, place = np.unique(claims.series, return_inverse=True)
-    words = pa.array([names[number] for number in present.tolist()], pa.string())
+    head = heads(claims.series)
+    place = np.cumsum(head, dtype=np.int32) - 1
+    words = pa.array([names[number] for number in claims.series[head].tolist()], pa.string())
     columns = [pa.array(getattr(claims, field.name)) for field in fields(claims)]
-    named = pa.DictionaryArray.from_arrays(pa.array(place.astype(np.int32)), words)
+    named = pa.DictionaryArray.from_arrays(pa.array(place.astype(np.int32, copy=False)), words)
     schema = segment_schema(kind)
     typed = [column.view(field.type) for column, field in zip(columns, list(schema)[1:], strict=True)]
     return pa.Table.from_arrays([named, *typed], schema=schema)

@@ -55,7 +55,7 @@ def channel_names(channels: int) -> list[str]:
 
 
 def readings(channels: int, first_step: int, steps: int) -> pa.Table:
-    """`READING_SCHEMA` rows by period: walks around a level, in steps of 1 kW, had within a minute of the period's end."""
+    """`READING_SCHEMA` rows by period: walks in steps of 1 kW, each had within a minute of its period's end."""
     count, draw = channels * steps, np.random.default_rng(first_step)
     valid_time = micros(START) + PERIOD_US * (first_step + np.repeat(np.arange(steps), channels))
     codes = pa.array(np.tile(np.arange(channels, dtype=np.int32), steps))
