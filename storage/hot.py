@@ -11,6 +11,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,14 @@ import pyarrow as pa
 from gridcore.errors import StoreDamagedError
 from storage.claims import Claims
 
-DTYPES = (np.dtype("<i4"), np.dtype("<i8"), np.dtype("<i8"), np.dtype("<i8"), np.dtype("<f8"), np.dtype("<i4"))
+DTYPES: tuple[np.dtype[Any], ...] = (
+    np.dtype("<i4"),
+    np.dtype("<i8"),
+    np.dtype("<i8"),
+    np.dtype("<i8"),
+    np.dtype("<f8"),
+    np.dtype("<i4"),
+)
 """Types of the columns of `Claims`, in their order."""
 
 CLAIM_BYTES = sum(dtype.itemsize for dtype in DTYPES)
