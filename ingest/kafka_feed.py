@@ -29,12 +29,12 @@ from gridcore.ports import Batch
 from gridcore.timeline import to_numpy
 from ingest.channels import ChannelTable
 from ingest.kafka_client import (
-    NO_NEW_PROTOCOL,
     REFUSED,
     Client,
     Complaints,
     consumer_settings,
     gap,
+    lacks_new_protocol,
     meaning,
     topics_of,
 )
@@ -303,10 +303,10 @@ class KafkaFeed:
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and topic is not None and number is not None:
             first, end = self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=5.0)
             raise gap(f"{topic}/{number}", self._partitions[topic, number].read_to, first, end)
-        elif error.code() in NO_NEW_PROTOCOL and self._settings.group and not self._is_assigned:
+        elif self._settings.group and not self._is_assigned and lacks_new_protocol(error):
             self._consumer.close()
             self._consumer, self._complaints = self._connect(is_classic=True)
-        elif error.code() in REFUSED or error.fatal():
+        elif error.code() in REFUSED or error.code() == KafkaError._FATAL or error.fatal():
             raise meaning(error, topic or self._brokers)
 
     def _sort_in(self, messages: Iterable[KafkaMessage]) -> None:
