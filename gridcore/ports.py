@@ -5,6 +5,7 @@ Adapters live in the rooms; `pipeline` wires them. Every adapter of a port passe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -61,6 +62,9 @@ class Batch:
     origin: Origin | None = field(default=None, compare=False)
     """Where each row stood; None where a row is a message, and offsets count them."""
 
+    receipt: Receipt | None = None
+    """Of a pushed request, to be kept with it; None for other feeds."""
+
 
 @dataclass(frozen=True)
 class DeadLetter:
@@ -110,6 +114,34 @@ class Counts:
         """The conservation law holds."""
         kept = self.stored + self.duplicate + self.revised + self.conflict
         return self.received == kept + sum(self.dead_letters.values())
+
+    def to_json(self) -> bytes:
+        """What became of the readings, as a receipt answers it: one line of JSON, the same bytes for equal counts."""
+        names = ("received", "stored", "duplicate", "revised", "conflict")
+        told = {name: getattr(self, name) for name in names} | {"dead_letters": dict(sorted(self.dead_letters.items()))}
+        return json.dumps(told, separators=(",", ":")).encode()
+
+
+RECEIPTS_KEPT = timedelta(days=30)
+"""A receipt is forgotten with the first one that comes this much later; a repeat after that is told by its readings,
+which are duplicates then."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Proof that a request was kept: its sender, who may never have had the answer, can ask again."""
+
+    key: str
+    """The sender and its own name of the request."""
+
+    body_sha256: str
+    """Hash of what was sent, in hex; the same key with another body is another request, which its reader refuses."""
+
+    received_at: datetime
+    """When it came."""
+
+    answer: bytes = b""
+    """`Counts.to_json` of its batch, put in by the store, which alone knows what is a duplicate."""
 
 
 class Feed(Protocol):
@@ -218,13 +250,18 @@ class Decision:
 class Store(Protocol):
     """What was known, and when; the only owner of history."""
 
-    def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter]) -> Counts:
-        """Keep a checked batch: rows, dead letters and the next offset in one transaction.
+    def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter], receipt: Receipt | None = None) -> Counts:
+        """Keep a checked batch: rows, dead letters, the next offset and the receipt, if any, in one transaction.
 
         Raises:
-            StoreConflictError: The batch does not start at the store's offset of its source.
+            StoreConflictError: The batch does not start at the store's offset of its source, or the receipt's key is
+                kept already.
             NoSpaceError: The disk is full; nothing of the batch was kept.
         """
+        ...
+
+    def receipt(self, key: str) -> Receipt | None:
+        """The receipt of a key, with its answer; None where no such request was kept."""
         ...
 
     def known_at(self, instant: datetime) -> Known:

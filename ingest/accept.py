@@ -41,7 +41,7 @@ def accept(batch: Batch, store: Store, channels: ChannelTable) -> Counts:
         NoSpaceError: The disk is full; nothing of the batch was kept.
     """
     clean, dead_letters = check(batch, channels)
-    return store.accept(clean, dead_letters)
+    return store.accept(clean, dead_letters, batch.receipt)
 
 
 def check(batch: Batch, channels: ChannelTable) -> tuple[Batch, tuple[DeadLetter, ...]]:

@@ -176,6 +176,11 @@ class KafkaFeed:
         """Why the last instant asked for waited no longer, by partition."""
         return dict(self._readiness)
 
+    def lags(self) -> dict[str, int]:
+        """Messages of each partition that are not yet handed out, as far as the broker has told its end."""
+        ends = {at: self._consumer.get_watermark_offsets(self._place(at), cached=True)[1] for at in self._partitions}
+        return {(of := self._partitions[at]).source: max(end - of.start, 0) for at, end in ends.items() if end >= 0}
+
     @property
     def is_ready(self) -> bool:
         """Partitions are assigned, and none ended the last wait by its grace time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -57,11 +58,12 @@ def record(
     console.print_json(dict(facts))
 
 
-def ingest(
+def ingest(  # noqa: PLR0913, PLR0917 - one parameter an option
     source: Annotated[
         str,
         typer.Option(
-            "--from", help="kafka://HOST:PORT, or file:///... of a recording, a grid, Parquet, CSV, JSON lines."
+            "--from",
+            help="kafka://HOST:PORT, http(s)://HOST:PORT to listen at, or file:///... of a recording, a grid, a table.",
         ),
     ],
     store: StoreAt,
@@ -77,8 +79,27 @@ def ingest(
         bool, typer.Option("--recorded", help="Readings tell themselves when they were first had: a played recording.")
     ] = False,
     config: StreamConfig = None,
+    tokens: Annotated[Path | None, typer.Option("--tokens", help="http(s): TOML file of who may push.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="https: PEM file of the certificate.")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="https: PEM file of its key.")] = None,
+    in_clear: Annotated[
+        bool, typer.Option("--in-clear", help="http: for other machines too, since a proxy before it does TLS.")
+    ] = False,
 ) -> None:
-    """Take readings into a store: decode, check, keep; nothing is dropped silently."""
+    """Take readings into a store: decode, check, keep; nothing is dropped silently.
+
+    From http(s)://HOST:PORT it listens there for pushed readings until it is stopped.
+    """
+    if source.startswith(("http://", "https://")):
+        from pipeline.http_server import address_of
+        from pipeline.push_command import PushOptions, show_push
+        from pipeline.stores import open_store
+
+        if grid is None or tokens is None:
+            raise BadInputError("--from http needs more words", wanted="--grid and --tokens")
+        address = address_of(source, tls_cert, tls_key, in_clear=in_clear)
+        show_push(address, PushOptions(grid, tokens, partial(open_store, store), until_idle), as_json=as_json)
+        return
     from pipeline.ingest_command import IngestOptions, run_ingest
 
     run_ingest(source, store, IngestOptions(grid, until_idle, group, recorded, config), as_json=as_json)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 
 from dispatch.settings import DispatchSettings
-from gridcore.clock import Clock, SystemClock
+from gridcore.clock import SystemClock
 from gridcore.network import Network
 from gridcore.ports import Batch, Store
 from gridcore.target import basic_targets, sum_targets
 from gridcore.timeline import PERIOD, PLANT_PERIOD, day_start
 from ingest.catalogue import open_grid
-from ingest.channels import channels_of
+from ingest.channels import ChannelTable, channels_of
 from ingest.kafka_feed import KafkaFeed
+from ingest.push import PushFeed
 from ingest.trip_switch import TripSwitch
 from pipeline import checkpoint, console
 from pipeline.beyond import Beyond
@@ -26,11 +30,14 @@ from pipeline.decide import Desk
 from pipeline.forecasters import MEMBERS, RowForecaster, forecast_settings
 from pipeline.loop import Loop
 from pipeline.relay_command import relaying
-from pipeline.schedule import ticks
+from pipeline.schedule import Tick, ticks
 from pipeline.settings import ROWS, LiveSettings
 from pipeline.stores import open_store
 from pipeline.stream_settings import StreamSettings
 from pipeline.streams import kafka_feed
+from pipeline.watch import LOOP, Watch, watched
+from storage.outbox import pending_count
+from storage.sql import Sql
 
 
 @dataclass(frozen=True)
@@ -40,13 +47,19 @@ class FieldFeed:
     stream: KafkaFeed
     """Telemetry, official values and outages."""
 
+    push: PushFeed | None = None
+    """Telemetry that is pushed."""
+
     def next_until(self, due: datetime) -> Batch | None:
-        """The next batch that came up to `due`."""
-        return self.stream.next_until(due)
+        """The next batch that came up to `due`; what is pushed first, since its senders wait."""
+        pushed = self.push.next_until(due) if self.push is not None else None
+        return pushed if pushed is not None else self.stream.next_until(due)
 
     def seek(self, offsets: Mapping[str, int]) -> None:
         """Continue at the store's offsets."""
         self.stream.seek(offsets)
+        if self.push is not None:
+            self.push.seek(offsets)
 
     def deliver(self, issue_time: datetime, setpoints: pa.Table) -> None:
         """Nothing: the outbox holds them since they were published."""
@@ -72,11 +85,14 @@ def run_field(settings: LiveSettings) -> None:
     start = day_start(settings.start, network.zone)
     end = day_start(settings.start + timedelta(days=settings.days), network.zone)
     settings.work.mkdir(parents=True, exist_ok=True)
+    channels = channels_of(network, min(source.reading_period, PLANT_PERIOD))
     store_at = settings.store_at or str(Path(settings.work) / "store")
-    store = open_store(store_at)
-    try:
-        loop, done = wire_field(settings, network, source.reading_period, store, clock)
+    with ExitStack() as opened:
+        store = opened.enter_context(closing(open_store(store_at)))
+        watch = opened.enter_context(watched(clock, channels, store.receipt, settings.http, settings.metrics))
+        loop, done = wire_field(settings, network, channels, store, watch)
         try:
+            watch.health.well(LOOP)
             now = clock.now()
             every = ticks(start, end, network.zone, start)
             # What was due while nobody ran is not decided in hindsight: its setpoints would be too late.
@@ -85,16 +101,14 @@ def run_field(settings: LiveSettings) -> None:
                 loop.run(left)
         finally:
             loop.close()
-    finally:
-        store.close()
     console.print_json({"received": loop.counts.received, "dead_letters": loop.counts.dead_letters})
 
 
 def wire_field(
-    settings: LiveSettings, network: Network, reading_period: timedelta, store: Store, clock: Clock
+    settings: LiveSettings, network: Network, channels: ChannelTable, store: Store, watch: Watch
 ) -> tuple[Loop, datetime | None]:
     """The loop on real telemetry, and the last tick that was decided, if any."""
-    channels = channels_of(network, min(reading_period, PLANT_PERIOD))
+    clock = SystemClock()
     forecasts = forecast_settings(settings.seed, network, settings.holidays)
     targets, sums = basic_targets(network), sum_targets(network, settings.portfolios)
     forecaster = RowForecaster(network, targets, sums, forecasts, MEMBERS[ROWS[0]])
@@ -110,8 +124,17 @@ def wire_field(
         desk.recall_last_plan(known)
     stream = StreamSettings.model_validate(settings.stream)
     kafka = kafka_feed(stream, channels, store, clock, honours_recorded_arrival=False)
-    feed = FieldFeed(kafka)
+    feed = FieldFeed(kafka, watch.push)
     feed.seek(store.offsets())
     switch = TripSwitch(stream.largest_dead_share)
-    loop = Loop(clock, feed, store, channels, desk, close=kafka.close, switch=switch, senses_between=True)
+    loop = Loop(
+        clock, feed, store, channels, desk, on_tick=partial(_count_queues, watch, kafka, store), close=kafka.close,
+        switch=switch, observer=watch.observer, senses_between=True,
+    )  # fmt: skip
     return loop, done[0] if done is not None else None
+
+
+def _count_queues(watch: Watch, kafka: KafkaFeed, store: Store, _tick: Tick) -> None:
+    """Tell how much waits before and behind us."""
+    watch.metrics.lags(kafka.lags())
+    watch.metrics.outbox.set(pending_count(cast(Sql, store)))

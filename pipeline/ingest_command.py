@@ -131,7 +131,7 @@ def run_ingest(url: str, store_at: str, options: IngestOptions, *, as_json: bool
         close()
         store.close()
     rate = intake.counts.received / intake.seconds if intake.seconds > 0 else 0.0
-    show_counts(intake.counts, offsets, rate, as_json)
+    show_counts(intake.counts, offsets, rate, as_json=as_json)
     if not is_ready:
         got = "partitions that are not read to their ends, or that no rebalance gave us"
         raise BadInputError("Kafka did not answer in time", file=url, got=got, wanted="a running broker")
@@ -155,7 +155,7 @@ def _nothing() -> None:
     """A file needs no closing."""
 
 
-def show_counts(counts: Counts, offsets: dict[str, int], rate: float, as_json: bool) -> None:
+def show_counts(counts: Counts, offsets: dict[str, int], rate: float, *, as_json: bool) -> None:
     """Print what became of the readings, where the sources stand and how fast it went [readings/s]."""
     facts: dict[str, Any] = {**vars(counts), "next_offsets": offsets, "readings_per_second": rate}
     if as_json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import perf_counter
 from typing import Protocol
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from ingest.channels import ChannelTable
 from ingest.trip_switch import TripSwitch
 from pipeline.checkpoint import with_world
 from pipeline.decide import Desk
+from pipeline.observer import Observer, Unobserved
 from pipeline.schedule import Tick
 from pipeline.stopwatch import Stopwatch
 
@@ -56,6 +58,7 @@ class Loop:
     """Releases what the feed holds."""
 
     switch: TripSwitch = field(default_factory=lambda: TripSwitch(1.0))
+    observer: Observer = field(default_factory=Unobserved)
     senses_between: bool = False
     """Readings are kept as they come, not only at ticks; for a clock that does not jump from tick to tick."""
 
@@ -68,6 +71,7 @@ class Loop:
         """
         for tick in ticks:
             self._wait(tick.due)
+            began = perf_counter()
             self._sense(tick.due)
             readiness = self.feed.readiness()
             self._fit(tick)
@@ -76,6 +80,7 @@ class Loop:
             with self.stopwatch.stage("publish"):
                 self.store.publish(with_world(decision, self.feed.checkpoint(), readiness))
             self.feed.deliver(tick.due, decision.setpoints)
+            self.observer.ticked(tick.due, perf_counter() - began, readiness)
             self.on_tick(tick)
 
     def finish(self, end: datetime) -> None:
@@ -90,10 +95,14 @@ class Loop:
         self.clock.wait_until(due)
 
     def _sense(self, due: datetime) -> None:
+        self.observer.turned()
         with self.stopwatch.stage("sense"):
             while (batch := self.feed.next_until(due)) is not None:
+                began = perf_counter()
                 kept = accept(batch, self.store, self.channels)
                 self.counts.add(kept)
+                self.observer.kept(batch, kept, perf_counter() - began)
+                self.observer.turned()
                 self.switch.note(kept)
         if not self.counts.is_conserved:
             raise BrokenInvariantError(

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gridcore.errors import BadInputError
 from pipeline.stream_settings import StreamSettings
+from pipeline.web_settings import HttpSettings, MetricsSettings
 
 ROWS = ("ours", "persistence", "no_storage", "perfect_foresight")
 """Rows that a replay can run side by side; the first is what a live run does."""
@@ -97,6 +98,12 @@ class LiveSettings(BaseSettings):
     stream: StreamSettings | None = None
     """Kafka that the telemetry comes from; without it the recording's own files are played."""
 
+    http: HttpSettings | None = None
+    """Where readings are pushed to, besides `stream`; only without a simulated plant."""
+
+    metrics: MetricsSettings | None = None
+    """Where health and metrics are told; only without a simulated plant."""
+
     store: StoreSettings | None = None
     """Where the store is; a directory of its own within `work` where it is not named."""
 
@@ -127,8 +134,8 @@ class LiveSettings(BaseSettings):
         """A real plant has its own time and its own telemetry, and a simulated one that of its recording."""
         if self.plant == "none" and (self.stream is None or self.clock != "system" or self.scale):
             raise ValueError("plant = 'none' wants [stream], clock = 'system' and no scale")
-        if self.plant == "simulated" and self.clock == "system":
-            raise ValueError("clock = 'system' wants plant = 'none'")
+        if self.plant == "simulated" and (self.clock == "system" or self.http or self.metrics):
+            raise ValueError("clock = 'system', [http] and [metrics] want plant = 'none'")
         if self.stream is not None and self.scale:
             raise ValueError("a stream comes as it is: scale wants a run without [stream]")
         return self

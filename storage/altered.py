@@ -55,13 +55,14 @@ def unconserved(store: Sql, tally: Mapping[str, int], *, claims: int, cells: int
 
 
 def altered(store: Sql) -> list[Finding]:
-    """Outages, offsets, decisions and models that are not those that were written."""
+    """Outages, offsets, receipts, decisions and models that are not those that were written."""
     return [*_altered_rows(store), *_altered_decisions(store), *_altered_models(store)]
 
 
 def _altered_rows(store: Sql) -> Iterator[Finding]:
-    """Outages and offsets that are not those that were written."""
+    """Outages, offsets and receipts that are not those that were written."""
     tables = {"outage": "asset, begins, ends, available_at", "source_offset": "source, next_offset"}
+    tables["receipt"] = "key, body_sha256, received_at, answer"
     for table, columns in tables.items():
         for *row, checksum in store.rows(f"SELECT {columns}, checksum FROM {table}"):
             if (found := row_checksum(row)) != checksum:

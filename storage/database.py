@@ -52,7 +52,16 @@ CREATE TABLE segment (
 """
 """Tables of readings and official values."""
 
-SCHEMA = f"""{HISTORY_TABLES}CREATE TABLE outage (
+RECEIPT_TABLE = """
+CREATE TABLE receipt (
+    key TEXT PRIMARY KEY, body_sha256 TEXT NOT NULL, received_at INTEGER NOT NULL, answer BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE INDEX receipt_age ON receipt (received_at);
+"""
+"""Table of the receipts of pushed requests."""
+
+SCHEMA = f"""{HISTORY_TABLES}{RECEIPT_TABLE}CREATE TABLE outage (
     asset TEXT NOT NULL, begins INTEGER NOT NULL, ends INTEGER NOT NULL, available_at INTEGER NOT NULL,
     checksum INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (asset, begins, ends)
 ) WITHOUT ROWID, STRICT;

@@ -16,17 +16,17 @@ from typing import Any
 import pyarrow as pa
 
 from gridcore.errors import BrokenInvariantError, StoreConflictError, StoreDamagedError
-from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, RegisteredModel
-from gridcore.reading import Quality
+from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, Receipt, RegisteredModel
 from storage import hot, sealing
 from storage.checksums import content_checksum, verify_rows
-from storage.claims import Sifted
 from storage.columns import arrived_official, arrived_readings, instant_of, micros
+from storage.counting import amounts, count
 from storage.database import connect, connect_to_read, told_apart, written
 from storage.documents import TOPICS, Document, content_sha256, documents_of
 from storage.embedded_known import EmbeddedKnown
 from storage.history import History
 from storage.merging import sealed
+from storage.receipts import read_receipt, write_receipt
 from storage.sealing import Sealer, Work
 from storage.segment_files import SegmentMissingError
 from storage.segments import SEGMENT_FOLDER, delete, sweep, write_segment
@@ -61,13 +61,13 @@ class EmbeddedStore:
             self._connection.close()
             raise
 
-    def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter]) -> Counts:
+    def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter], receipt: Receipt | None = None) -> Counts:
         """Keep a checked batch in one transaction.
 
         Letters of `batch.undecodable` that are not among `dead_letters` are kept as well.
 
         Raises:
-            StoreConflictError: The batch does not start at the store's offset of its source.
+            StoreConflictError: The batch does not start at the store's offset of its source, or the receipt is kept.
             NoSpaceError: The disk is full; nothing of the batch was kept.
             BrokenInvariantError: A row lacks a key, or a channel changed its site, quantity or unit.
         """
@@ -80,11 +80,17 @@ class EmbeddedStore:
             self._write_outages(batch.outages)
             self._write_letters(letters)
             counts = count(batch, letters, readings.sifted)
-            self._write_tally({"official": len(official.sifted.kept)} | _amounts(counts))
+            self._write_tally({"official": len(official.sifted.kept)} | amounts(counts))
+            if receipt is not None:
+                write_receipt(self.rows, receipt, counts)
         self.readings.take_over(readings)
         self.official.take_over(official)
         self._sealer.start(self._histories)
         return counts
+
+    def receipt(self, key: str) -> Receipt | None:
+        """The receipt of a key; None where no such request was kept."""
+        return read_receipt(self.rows, key)
 
     def known_at(self, instant: datetime) -> Known:
         """The only door to history."""
@@ -335,26 +341,3 @@ OFFICIAL_ROWS = """SELECT (SELECT coalesce(sum(rows), 0) FROM hot WHERE kind = '
 """Number of rows of official values, in the log and in segments."""
 
 _ADD_TO_TALLY = "INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
-
-
-def _amounts(counts: Counts) -> dict[str, int]:
-    """What is tallied of a batch's counts."""
-    amounts = {name: getattr(counts, name) for name in ("received", "stored", "duplicate", "revised", "conflict")}
-    return amounts | {"dead_letter": sum(counts.dead_letters.values())}
-
-
-def count(batch: Batch, letters: Sequence[DeadLetter], sifted: Sifted) -> Counts:
-    """Counts of a batch: what became of each of its readings, and the flags of those kept."""
-    reasons = [letter.reason for letter in letters]
-    quality = sifted.kept.quality
-    named = {flag.name.lower(): int(((quality & int(flag)) != 0).sum()) for flag in Quality if flag and flag.name}
-    named["conflict"] = sifted.conflict
-    return Counts(
-        received=batch.readings.num_rows + len(letters),
-        stored=sifted.stored,
-        duplicate=sifted.duplicate,
-        revised=sifted.revised,
-        conflict=sifted.conflict,
-        dead_letters={reason: reasons.count(reason) for reason in sorted(set(reasons))},
-        flags={name: amount for name, amount in named.items() if amount},
-    )

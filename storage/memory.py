@@ -9,6 +9,7 @@ import math
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from gridcore.errors import BrokenInvariantError, StoreConflictError
 from gridcore.plan import Layer
-from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, RegisteredModel
+from gridcore.ports import RECEIPTS_KEPT, Batch, Counts, DeadLetter, Decision, Known, Receipt, RegisteredModel
 from gridcore.reading import OUTAGE_SCHEMA, UNUSABLE, Quality
 from gridcore.timeline import TIMESTAMP
 from storage.documents import content_sha256, documents_of, forecast_rows, plan_rows, setpoint_rows
@@ -84,19 +85,22 @@ class MemoryStore:
         self.decisions: dict[datetime, tuple[str, Decision]] = {}
         self.message_ids: set[str] = set()
         self.dead_letters: list[DeadLetter] = []
+        self.receipts: dict[str, Receipt] = {}
         self._offsets: dict[str, int] = {}
 
-    def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter]) -> Counts:
-        """Keep a checked batch: rows, dead letters and the next offset.
+    def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter], receipt: Receipt | None = None) -> Counts:
+        """Keep a checked batch: rows, dead letters, the next offset and the receipt.
 
         Raises:
-            StoreConflictError: The batch does not start at the store's offset of its source.
+            StoreConflictError: The batch does not start at the store's offset of its source, or the receipt is kept.
             BrokenInvariantError: A channel changed its site, quantity or unit; nothing of the batch was kept.
         """
         expected = self._offsets.get(batch.source, 0)
         if batch.start_offset != expected:
             what = "a batch does not start where its source stands"
             raise StoreConflictError(what, file=batch.source, got=batch.start_offset, wanted=expected)
+        if receipt is not None and receipt.key in self.receipts:
+            raise StoreConflictError("a request is kept already", got=receipt.key, wanted="a key that is new")
         rows = batch.readings.to_pylist()
         self._learn_labels(rows)
         letters = tuple(dict.fromkeys([*batch.undecodable, *dead_letters]))
@@ -113,7 +117,15 @@ class MemoryStore:
             self.outages[key] = min(row["available_at"], self.outages.get(key, row["available_at"]))
         self.dead_letters.extend(letters)
         self._offsets[batch.source] = batch.next_offset
+        if receipt is not None:
+            oldest = receipt.received_at - RECEIPTS_KEPT
+            self.receipts = {key: kept for key, kept in self.receipts.items() if kept.received_at >= oldest}
+            self.receipts[receipt.key] = replace(receipt, answer=counts.to_json())
         return counts
+
+    def receipt(self, key: str) -> Receipt | None:
+        """The receipt of a key; None where no such request was kept."""
+        return self.receipts.get(key)
 
     def known_at(self, instant: datetime) -> Known:
         """The only door to history."""

@@ -1,7 +1,7 @@
 """Migration: a store that an older program made, brought to this program's layout; all of it or nothing.
 
 2 to 3: claims were rows of the log, one each, and segments were whole files without an index of their row groups; they
-become blobs of columns, and segments that are read group by group.
+become blobs of columns, and segments that are read group by group. Receipts are new.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from storage import hot
 from storage.checksums import verify_claims
 from storage.claims import Claims, Int64s, by_cell
 from storage.columns import Labels, Words
-from storage.database import HISTORY_TABLES
+from storage.database import HISTORY_TABLES, RECEIPT_TABLE
 from storage.newest import Newest
 from storage.segment_files import to_claims
 from storage.segments import COLUMNS, SEGMENT_FOLDER, add_to_manifest, file_sha256, write_segment
@@ -39,7 +39,7 @@ def to_version_3(connection: sqlite3.Connection, store: Path) -> None:
     """
     for table in ("series", "segment", "reading", "official"):
         connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
-    for statement in HISTORY_TABLES.split(";"):
+    for statement in (HISTORY_TABLES + RECEIPT_TABLE).split(";"):
         connection.execute(statement)
     for kind in ("reading", "official"):
         series, newest = _series(connection, kind), Newest()

@@ -15,16 +15,17 @@ import pyarrow as pa
 
 from gridcore.clock import Clock
 from gridcore.errors import BrokenInvariantError, StoreConflictError, StoreDamagedError
-from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, RegisteredModel
+from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, Receipt, RegisteredModel
 from storage.checksums import content_checksum, row_checksum, verify_rows
 from storage.columns import arrived_official, arrived_readings, instant_of, micros
+from storage.counting import count
 from storage.documents import TOPICS, Document, content_sha256, documents_of
-from storage.embedded import count
 from storage.embedded_known import EmbeddedKnown
 from storage.postgres_history import PostgresHistory
 from storage.postgres_schema import open_tables
 from storage.postgres_series import lock_series
 from storage.postgres_session import PATIENCE_S, Session
+from storage.receipts import read_receipt, write_receipt
 
 TALLIED = ("received", "stored", "duplicate", "revised", "conflict")
 """Counts of readings that `check` holds against what is there."""
@@ -59,13 +60,13 @@ class PostgresStore:
         self.readings, self.official = (PostgresHistory(self.session, kind) for kind in ("reading", "official"))
         self._models: dict[str, RegisteredModel] = {}
 
-    def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter]) -> Counts:
+    def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter], receipt: Receipt | None = None) -> Counts:
         """Keep a checked batch in one transaction.
 
         Letters of `batch.undecodable` that are not among `dead_letters` are kept as well.
 
         Raises:
-            StoreConflictError: The batch does not start at the store's offset of its source.
+            StoreConflictError: The batch does not start at the store's offset of its source, or the receipt is kept.
             StoreUnreachableError: The server was lost; `offsets` tells whether the batch was kept.
             NoSpaceError: The server's disk is full; nothing of the batch was kept.
             BrokenInvariantError: A row lacks a key, or a channel changed its site, quantity or unit.
@@ -84,9 +85,15 @@ class PostgresStore:
             self._write_letters(letters)
             counts = count(batch, letters, sifted)
             self._write_tally(batch.source, counts, len(given.kept))
+            if receipt is not None:
+                write_receipt(self.session.rows, receipt, counts)
         for history in histories:
             history.keep()
         return counts
+
+    def receipt(self, key: str) -> Receipt | None:
+        """The receipt of a key; None where no such request was kept."""
+        return read_receipt(self.rows, key)
 
     def known_at(self, instant: datetime) -> Known:
         """The only door to history."""

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
-from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, RegisteredModel, Store
+from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, Receipt, RegisteredModel, Store
 from storage import history, merging, sealing, segment_files, segments
 from storage.embedded import EmbeddedStore
 from storage.memory import MemoryStore
@@ -63,8 +63,11 @@ class Alternating:
         self._turn += 1
         return self._stores[self._turn % len(self._stores)]
 
-    def accept(self, given: Batch, dead_letters: Sequence[DeadLetter]) -> Counts:
-        return self._next().accept(given, dead_letters)
+    def accept(self, given: Batch, dead_letters: Sequence[DeadLetter], receipt: Receipt | None = None) -> Counts:
+        return self._next().accept(given, dead_letters, receipt)
+
+    def receipt(self, key: str) -> Receipt | None:
+        return self._next().receipt(key)
 
     def known_at(self, instant: Any) -> Known:
         return self._next().known_at(instant)
