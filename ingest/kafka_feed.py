@@ -29,12 +29,12 @@ from gridcore.ports import Batch
 from gridcore.timeline import to_numpy
 from ingest.channels import ChannelTable
 from ingest.kafka_client import (
-    NO_NEW_PROTOCOL,
     REFUSED,
     Client,
     Complaints,
     consumer_settings,
     gap,
+    lacks_new_protocol,
     meaning,
     topics_of,
 )
@@ -247,7 +247,7 @@ class KafkaFeed:
         return None
 
     def _is_at_end(self, key: tuple[str, int], partition: Partition) -> bool:
-        return key in self._ends and partition.read_to >= self._ends[key] and not partition.waiting_messages
+        return key in self._ends and partition.reached >= self._ends[key] and not partition.waiting_messages
 
     def _why(self, key: tuple[str, int], partition: Partition, due_us: int) -> Readiness:
         if partition.is_past(due_us):
@@ -277,7 +277,7 @@ class KafkaFeed:
         wanted = MOST_MESSAGES
         if self._is_assigned and set(waiting_for) <= set(self._ends):
             flowing = [key for key, partition in self._partitions.items() if not partition.is_paused]
-            wanted = sum(max(self._ends.get(key, 0) - self._partitions[key].read_to, 0) for key in flowing)
+            wanted = sum(max(self._ends.get(key, 0) - self._partitions[key].reached, 0) for key in flowing)
         if not wanted:
             self._is_drained = True
             return
@@ -303,15 +303,15 @@ class KafkaFeed:
     def _heed(self, message: KafkaMessage, error: KafkaError) -> None:
         topic, number = message.topic(), message.partition()
         if error.code() == KafkaError._PARTITION_EOF:
-            if (partition := self._partitions.get((topic or "", -1 if number is None else number))) is not None:
-                partition.read_to = max(partition.read_to, message.offset() or 0)
+            if (key := (topic or "", -1 if number is None else number)) in self._partitions and key not in self._gained:
+                self._partitions[key].ended_at = message.offset() or 0
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and topic is not None and number is not None:
             first, end = self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=5.0)
             raise gap(f"{topic}/{number}", self._partitions[topic, number].read_to, first, end)
-        elif error.code() in NO_NEW_PROTOCOL and self._settings.group and not self._is_assigned:
+        elif self._settings.group and not self._is_assigned and lacks_new_protocol(error):
             self._consumer.close()
             self._consumer, self._complaints = self._connect(is_classic=True)
-        elif error.code() in REFUSED or error.fatal():
+        elif error.code() in REFUSED or error.code() == KafkaError._FATAL or error.fatal():
             raise meaning(error, topic or self._brokers)
 
     def _sort_in(self, messages: Iterable[KafkaMessage]) -> None:
