@@ -78,6 +78,9 @@ class KafkaFeedSettings:
     """Consumer group whose members share the partitions; empty for a reader of all of them, which no rebalance, and
     no dead member's session that has yet to run out, keeps waiting."""
 
+    is_classic: bool = False
+    """Members share by cooperative-sticky from the start; else it is what they fall back to on older brokers."""
+
     grace_s: float = 30.0
     """How long a partition that is not read to its end holds a tick back [s]."""
 
@@ -117,7 +120,7 @@ class KafkaFeed:
         self._readiness: dict[str, Readiness] = {}
         self._gained: set[tuple[str, int]] = set()
         self._is_assigned, self._is_drained, self._message_bytes = False, False, WANTED_BYTES // 500
-        self._consumer, self._complaints = self._connect(is_classic=False)
+        self._consumer, self._complaints = self._connect(is_classic=settings.is_classic)
 
     def seek(self, offsets: Mapping[str, int]) -> None:
         """Continue each partition at the store's offset, at its beginning where the store has none."""
@@ -266,7 +269,12 @@ class KafkaFeed:
             if cause.args[0].code() in REFUSED:
                 raise meaning(cause.args[0], self._brokers) from cause
             return  # A broker that is away for a while: the grace time bounds how long it is asked again.
-        self._ends |= {(answer.topic, answer.partition): answer.offset for answer in answers if answer.error is None}
+        for answer in answers:
+            if answer.error is None:
+                key = answer.topic, answer.partition
+                self._ends[key] = answer.offset
+                if (partition := self._partitions[key]).start > answer.offset:
+                    raise gap(partition.source, partition.start, 0, answer.offset)
 
     def _wait(self, waiting_for: Sequence[tuple[str, int]]) -> None:
         """Poll for what is missing, and for no more, so that no poll waits for messages that are not there."""

@@ -29,6 +29,9 @@ class StreamSettings(BaseModel):
     group: str = ""
     """Consumer group to share the partitions with; empty to read all of them, see `ingest.kafka_feed`."""
 
+    group_protocol: Literal["consumer", "classic"] = "consumer"
+    """KIP-848, or the protocol of brokers before Kafka 4.0, which is fallen back to as well."""
+
     grace_s: float = Field(default=30.0, gt=0)
     """How long a partition that is not read to its end holds a tick back [s]."""
 

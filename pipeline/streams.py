@@ -35,6 +35,7 @@ def kafka_feed(
         client=settings.client(),
         prefix=settings.prefix,
         group=settings.group,
+        is_classic=settings.group_protocol == "classic",
         grace_s=settings.grace_s,
         max_buffered_mb=settings.max_buffered_mb,
         honours_recorded_arrival=honours_recorded_arrival,
