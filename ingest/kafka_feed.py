@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import numpy as np
 from confluent_kafka import (
@@ -31,7 +29,6 @@ from ingest.channels import ChannelTable
 from ingest.kafka_client import (
     NO_NEW_PROTOCOL,
     REFUSED,
-    Client,
     Complaints,
     consumer_settings,
     gap,
@@ -40,6 +37,7 @@ from ingest.kafka_client import (
 )
 from ingest.kafka_partition import Partition, topics_in
 from ingest.kafka_run import run_of
+from ingest.kafka_settings import KafkaFeedSettings, Readiness
 
 POLL_S = 0.1
 """How long messages that the broker has are waited for before what came is looked at [s]."""
@@ -49,46 +47,6 @@ MOST_MESSAGES, WANTED_BYTES = 50_000, 8 << 20
 
 FULL_MESSAGES = 20_000
 """A partition with so many messages is handed out before more are polled: below it commits cost more than rows."""
-
-
-class Readiness(StrEnum):
-    """Why a tick need not wait longer for a partition."""
-
-    PAST = "read_past"
-    """It was read past the instant."""
-
-    END = "at_end"
-    """It was read to the end that it had after the instant."""
-
-    GRACE = "grace_over"
-    """The grace time has passed before either."""
-
-
-@dataclass(frozen=True)
-class KafkaFeedSettings:
-    """How a feed reads."""
-
-    client: Client
-    """Where and as whom to connect, in librdkafka's names."""
-
-    prefix: str = "xiaona"
-    """First part of the topics' names."""
-
-    group: str = ""
-    """Consumer group whose members share the partitions; empty for a reader of all of them, which no rebalance, and
-    no dead member's session that has yet to run out, keeps waiting."""
-
-    is_classic: bool = False
-    """Members share by cooperative-sticky from the start; else it is what they fall back to on older brokers."""
-
-    grace_s: float = 30.0
-    """How long a partition that is not read to its end holds a tick back [s]."""
-
-    max_buffered_mb: int = 64
-    """What waits in this process in all; a partition beyond its share is paused [MB]."""
-
-    honours_recorded_arrival: bool = False
-    """A reading was first had when it says, not when it came to the broker: for replays of a recording."""
 
 
 class KafkaFeed:

@@ -16,8 +16,9 @@ from gridcore.errors import BadInputError, StoreConflictError, StreamGapError, S
 from ingest.accept import accept
 from ingest.encode import encode_rows
 from ingest.forms import READINGS
-from ingest.kafka_feed import KafkaFeed, KafkaFeedSettings
+from ingest.kafka_feed import KafkaFeed
 from ingest.kafka_play import READINGS_TOLD, Player
+from ingest.kafka_settings import KafkaFeedSettings
 from ingest.trip_switch import TripSwitch
 from ingest.wire_parts import JSON
 from pipeline.ingest_command import END_OF_TIME, Intake
