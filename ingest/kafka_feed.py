@@ -268,13 +268,23 @@ class KafkaFeed:
             if (partition := self._partitions.get((topic or "", -1 if number is None else number))) is not None:
                 partition.read_to = max(partition.read_to, message.offset() or 0)
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and topic is not None and number is not None:
-            first, end = self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=5.0)
-            raise gap(f"{topic}/{number}", self._partitions[topic, number].read_to, first, end)
+            if (partition := self._partitions.get((topic, number))) is not None:
+                self._meet_gap(TopicPartition(topic, number), partition)
         elif error.code() in NO_NEW_PROTOCOL and self._settings.group and not self._is_assigned:
             self._consumer.close()
             self._consumer, self._complaints = self._connect(is_classic=True)
         elif error.code() in REFUSED or error.fatal():
             raise meaning(error, topic or self._brokers)
+
+    def _meet_gap(self, place: TopicPartition, partition: Partition) -> None:
+        """The broker has not what comes next: that is told, or what it deleted is passed over if the user wants so."""
+        first, end = self._consumer.get_watermark_offsets(place, timeout=5.0)
+        if not self._settings.accepts_loss or first <= partition.read_to:
+            raise gap(partition.source, partition.read_to, first, end)
+        partition.pass_over(first, self._clock.now())
+        # Its fetching has ended with the error: only a new assignment begins it again.
+        self._consumer.incremental_unassign([place])
+        self._consumer.incremental_assign([TopicPartition(place.topic, place.partition, first)])
 
     def _sort_in(self, messages: Iterable[KafkaMessage]) -> None:
         """Give each partition its messages, and pause those that hold more than their share."""

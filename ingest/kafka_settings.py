@@ -44,5 +44,8 @@ class KafkaFeedSettings:
     max_buffered_mb: int = 64
     """What waits in this process in all; a partition beyond its share is paused [MB]."""
 
+    accepts_loss: bool = False
+    """What the broker deleted before it was read is let go, with a dead letter that says so; else it stops the feed."""
+
     honours_recorded_arrival: bool = False
     """A reading was first had when it says, not when it came to the broker: for replays of a recording."""

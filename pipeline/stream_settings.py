@@ -41,6 +41,10 @@ class StreamSettings(BaseModel):
     largest_dead_share: float = Field(default=0.5, gt=0, le=1)
     """Share of dead letters beyond which the stream is stopped; 1 for never."""
 
+    accepts_loss: bool = False
+    """Messages that the broker deleted before they were read are let go, with a dead letter that tells which; else they
+    stop the run."""
+
     publishes: bool = True
     """A live run sends its forecasts, plans, setpoints and dead letters; false where `xiaona relay` does."""
 

@@ -39,6 +39,7 @@ def kafka_feed(
         is_classic=settings.group_protocol == "classic",
         grace_s=settings.grace_s,
         max_buffered_mb=settings.max_buffered_mb,
+        accepts_loss=settings.accepts_loss,
         honours_recorded_arrival=honours_recorded_arrival,
     )
     return KafkaFeed(told, channels, clock, store.offsets)

@@ -124,6 +124,18 @@ def test_messages_that_were_deleted_before_they_were_read_stop_the_run_by_name(k
     late.seek(store.offsets())
     with pytest.raises(StreamGapError, match=rf"{batch.source}; got the log begins at {batch.next_offset}.*offset 1"):
         drain(late, store)
+    late.close()
+
+    # The user lets them go: what is left is read, and a letter tells what is not there.
+    last = open_feed(store, accepts_loss=True)
+    last.seek(store.offsets())
+    sent(kafka, topic_prefix, rows.slice(0, 40))
+    drain(last, store)
+    (letter,) = store.dead_letters
+    deleted = f"offsets 1 to {batch.next_offset - 1} were deleted before they were read"
+    assert (letter.source, letter.offset, letter.reason) == (batch.source, 1, "deleted_before_read")
+    assert (letter.detail, letter.payload) == (deleted, b"")
+    assert sum(store.offsets().values()) == len(rows) + 40
 
 
 def test_a_store_ahead_of_the_topic_tells_that_the_topic_was_made_anew(kafka, topic, open_feed):
