@@ -27,11 +27,11 @@ from gridcore.ports import Batch
 from gridcore.timeline import to_numpy
 from ingest.channels import ChannelTable
 from ingest.kafka_client import (
-    NO_NEW_PROTOCOL,
     REFUSED,
     Complaints,
     consumer_settings,
     gap,
+    lacks_new_protocol,
     meaning,
     topics_of,
 )
@@ -136,12 +136,8 @@ class KafkaFeed:
 
     def lags(self) -> dict[str, int]:
         """Messages of each partition that are not yet handed out, as far as the broker has told its end."""
-        told = {}
-        for key, partition in self._partitions.items():
-            end = self._consumer.get_watermark_offsets(TopicPartition(*key), cached=True)[1]
-            if end >= 0:
-                told[partition.source] = max(end - partition.start, 0)
-        return told
+        ends = {at: self._consumer.get_watermark_offsets(self._place(at), cached=True)[1] for at in self._partitions}
+        return {(of := self._partitions[at]).source: max(end - of.start, 0) for at, end in ends.items() if end >= 0}
 
     @property
     def is_ready(self) -> bool:
@@ -270,10 +266,10 @@ class KafkaFeed:
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and topic is not None and number is not None:
             if (partition := self._partitions.get((topic, number))) is not None:
                 self._meet_gap(TopicPartition(topic, number), partition)
-        elif error.code() in NO_NEW_PROTOCOL and self._settings.group and not self._is_assigned:
+        elif self._settings.group and not self._is_assigned and lacks_new_protocol(error):
             self._consumer.close()
             self._consumer, self._complaints = self._connect(is_classic=True)
-        elif error.code() in REFUSED or error.fatal():
+        elif error.code() in REFUSED or error.code() == KafkaError._FATAL or error.fatal():
             raise meaning(error, topic or self._brokers)
 
     def _meet_gap(self, place: TopicPartition, partition: Partition) -> None:

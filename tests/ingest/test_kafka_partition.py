@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridcore.ports import Batch, Counts
 from ingest.catalogue import EXAMPLE, open_grid
 from ingest.channels import channels_of
 from ingest.encode import encode_rows
@@ -45,13 +46,13 @@ def test_each_message_is_handed_out_once_in_order_and_none_before_its_time(steps
         while (batch := partition.take(due)) is not None:
             assert batch.start_offset == stood
             stood = batch.next_offset
-            mine = batch.origin.offset.tolist()
+            mine = offsets_of(batch)
             assert all(came_us[np.searchsorted(offsets, offset)] <= due for offset in mine)
             given_out += mine
         waits = [place for place in range(start) if offsets[place] >= stood]
         assert partition.is_past(due) == bool(waits)
     while (batch := partition.take(10**9)) is not None:
-        given_out += batch.origin.offset.tolist()
+        given_out += offsets_of(batch)
     assert given_out == offsets.tolist()
     assert (partition.waiting_messages, partition.waiting_bytes) == (0, 0)
 
@@ -82,7 +83,12 @@ def test_what_was_deleted_is_told_between_what_came_before_and_what_comes_after(
     assert (partition.waiting_messages, partition.waiting_bytes) == (0, 0)
 
 
-def test_a_switch_that_may_see_anything_never_trips():
-    from gridcore.ports import Counts
+def offsets_of(batch: Batch) -> list[int]:
+    """Offsets of a batch's readings."""
+    assert batch.origin is not None
+    offsets: list[int] = batch.origin.offset.tolist()
+    return offsets
 
+
+def test_a_switch_that_may_see_anything_never_trips():
     TripSwitch(1.0).note(Counts(received=5000, dead_letters={"not_json": 5000}))
