@@ -176,6 +176,8 @@ class KafkaFeed:
             self._begin(key, offsets)
         self._gained |= set(keys)
         consumer.incremental_assign([self._place(key) for key in keys])
+        # Paused for what waited here when it was lost.
+        consumer.resume([TopicPartition(*key) for key in keys])
         self._is_assigned, self._ends = True, {}
 
     def _lose(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
@@ -261,7 +263,11 @@ class KafkaFeed:
     def _heed(self, message: KafkaMessage, error: KafkaError) -> None:
         topic, number = message.topic(), message.partition()
         if error.code() == KafkaError._PARTITION_EOF:
-            if (partition := self._partitions.get((topic or "", -1 if number is None else number))) is not None:
+            key = topic or "", -1 if number is None else number
+            if key in self._gained and key in self._partitions:
+                # It stands behind messages that are fetched again: were they taken for read, they would be passed over.
+                self._consumer.seek(self._place(key))
+            elif (partition := self._partitions.get(key)) is not None:
                 partition.read_to = max(partition.read_to, message.offset() or 0)
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and topic is not None and number is not None:
             if (partition := self._partitions.get((topic, number))) is not None:
