@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from gridcore.errors import StoreDamagedError
@@ -30,7 +31,7 @@ _CODEC = "lz4_raw"
 def pack(claims: Claims) -> bytes:
     """The claims as bytes."""
     columns = (getattr(claims, field.name) for field in fields(claims))
-    shuffled = [_shuffled(column.astype(dtype, copy=False)) for column, dtype in zip(columns, DTYPES, strict=True)]
+    shuffled = [_shuffled(np.ascontiguousarray(column, dtype)) for column, dtype in zip(columns, DTYPES, strict=True)]
     packed: bytes = pa.Codec(_CODEC).compress(b"".join(shuffled), asbytes=True)
     return packed
 
@@ -80,6 +81,6 @@ def blob_checksum(kind: str, rows: int, content: bytes) -> int:
     return zlib.crc32(content, zlib.crc32(f"{kind}/{rows}".encode()))
 
 
-def _shuffled(column: np.ndarray) -> bytes:
+def _shuffled(column: npt.NDArray[np.generic]) -> bytes:
     """All first bytes, then all second ones, and so on."""
     return column.view(np.uint8).reshape(len(column), column.dtype.itemsize).T.tobytes()
