@@ -146,8 +146,8 @@ def gap(source: str, offset: int, first: int, end: int) -> StreamGapError:
     """The broker no longer has, or never had, the offset that comes next."""
     if offset < first:
         got = f"the log begins at {first}: {first - offset} messages were deleted before they were read"
+        wanted = f"offset {offset}, or accepts_loss = true in [stream] to go on with what is left"
     else:
         got = f"the log ends at {end}: it is another topic, or it was made anew"
-    return StreamGapError(
-        "the stream does not hold the store's offset", file=source, got=got, wanted=f"offset {offset}"
-    )
+        wanted = f"offset {offset}"
+    return StreamGapError("the stream does not hold the store's offset", file=source, got=got, wanted=wanted)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import numpy as np
 from confluent_kafka import (
@@ -30,7 +28,6 @@ from gridcore.timeline import to_numpy
 from ingest.channels import ChannelTable
 from ingest.kafka_client import (
     REFUSED,
-    Client,
     Complaints,
     consumer_settings,
     gap,
@@ -40,6 +37,7 @@ from ingest.kafka_client import (
 )
 from ingest.kafka_partition import Partition, topics_in
 from ingest.kafka_run import run_of
+from ingest.kafka_settings import KafkaFeedSettings, Readiness
 
 POLL_S = 0.1
 """How long messages that the broker has are waited for before what came is looked at [s]."""
@@ -49,46 +47,6 @@ MOST_MESSAGES, WANTED_BYTES = 50_000, 8 << 20
 
 FULL_MESSAGES = 20_000
 """A partition with so many messages is handed out before more are polled: below it commits cost more than rows."""
-
-
-class Readiness(StrEnum):
-    """Why a tick need not wait longer for a partition."""
-
-    PAST = "read_past"
-    """It was read past the instant."""
-
-    END = "at_end"
-    """It was read to the end that it had after the instant."""
-
-    GRACE = "grace_over"
-    """The grace time has passed before either."""
-
-
-@dataclass(frozen=True)
-class KafkaFeedSettings:
-    """How a feed reads."""
-
-    client: Client
-    """Where and as whom to connect, in librdkafka's names."""
-
-    prefix: str = "xiaona"
-    """First part of the topics' names."""
-
-    group: str = ""
-    """Consumer group whose members share the partitions; empty for a reader of all of them, which no rebalance, and
-    no dead member's session that has yet to run out, keeps waiting."""
-
-    is_classic: bool = False
-    """Members share by cooperative-sticky from the start; else it is what they fall back to on older brokers."""
-
-    grace_s: float = 30.0
-    """How long a partition that is not read to its end holds a tick back [s]."""
-
-    max_buffered_mb: int = 64
-    """What waits in this process in all; a partition beyond its share is paused [MB]."""
-
-    honours_recorded_arrival: bool = False
-    """A reading was first had when it says, not when it came to the broker: for replays of a recording."""
 
 
 class KafkaFeed:
@@ -218,6 +176,8 @@ class KafkaFeed:
             self._begin(key, offsets)
         self._gained |= set(keys)
         consumer.incremental_assign([self._place(key) for key in keys])
+        # Paused for what waited here when it was lost.
+        consumer.resume([TopicPartition(*key) for key in keys])
         self._is_assigned, self._ends = True, {}
 
     def _lose(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
@@ -247,7 +207,7 @@ class KafkaFeed:
         return None
 
     def _is_at_end(self, key: tuple[str, int], partition: Partition) -> bool:
-        return key in self._ends and partition.reached >= self._ends[key] and not partition.waiting_messages
+        return key in self._ends and partition.read_to >= self._ends[key] and not partition.waiting_messages
 
     def _why(self, key: tuple[str, int], partition: Partition, due_us: int) -> Readiness:
         if partition.is_past(due_us):
@@ -277,7 +237,7 @@ class KafkaFeed:
         wanted = MOST_MESSAGES
         if self._is_assigned and set(waiting_for) <= set(self._ends):
             flowing = [key for key, partition in self._partitions.items() if not partition.is_paused]
-            wanted = sum(max(self._ends.get(key, 0) - self._partitions[key].reached, 0) for key in flowing)
+            wanted = sum(max(self._ends.get(key, 0) - self._partitions[key].read_to, 0) for key in flowing)
         if not wanted:
             self._is_drained = True
             return
@@ -303,16 +263,30 @@ class KafkaFeed:
     def _heed(self, message: KafkaMessage, error: KafkaError) -> None:
         topic, number = message.topic(), message.partition()
         if error.code() == KafkaError._PARTITION_EOF:
-            if (key := (topic or "", -1 if number is None else number)) in self._partitions and key not in self._gained:
-                self._partitions[key].ended_at = message.offset() or 0
+            key = topic or "", -1 if number is None else number
+            if key in self._gained and key in self._partitions:
+                # It stands behind messages that are fetched again: were they taken for read, they would be passed over.
+                self._consumer.seek(self._place(key))
+            elif (partition := self._partitions.get(key)) is not None:
+                partition.read_to = max(partition.read_to, message.offset() or 0)
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and topic is not None and number is not None:
-            first, end = self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=5.0)
-            raise gap(f"{topic}/{number}", self._partitions[topic, number].read_to, first, end)
+            if (partition := self._partitions.get((topic, number))) is not None:
+                self._meet_gap(TopicPartition(topic, number), partition)
         elif self._settings.group and not self._is_assigned and lacks_new_protocol(error):
             self._consumer.close()
             self._consumer, self._complaints = self._connect(is_classic=True)
         elif error.code() in REFUSED or error.code() == KafkaError._FATAL or error.fatal():
             raise meaning(error, topic or self._brokers)
+
+    def _meet_gap(self, place: TopicPartition, partition: Partition) -> None:
+        """The broker has not what comes next: that is told, or what it deleted is passed over if the user wants so."""
+        first, end = self._consumer.get_watermark_offsets(place, timeout=5.0)
+        if not self._settings.accepts_loss or first <= partition.read_to:
+            raise gap(partition.source, partition.read_to, first, end)
+        partition.pass_over(first, self._clock.now())
+        # Its fetching has ended with the error: only a new assignment begins it again.
+        self._consumer.incremental_unassign([place])
+        self._consumer.incremental_assign([TopicPartition(place.topic, place.partition, first)])
 
     def _sort_in(self, messages: Iterable[KafkaMessage]) -> None:
         """Give each partition its messages, and pause those that hold more than their share."""

@@ -17,8 +17,9 @@ from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA
 from ingest.catalogue import open_grid
 from ingest.channels import channels_of
 from ingest.files import open_feed
-from ingest.kafka_feed import KafkaFeed, KafkaFeedSettings
+from ingest.kafka_feed import KafkaFeed
 from ingest.kafka_play import OFFICIAL_TOLD, READINGS_TOLD, Player
+from ingest.kafka_settings import KafkaFeedSettings
 from ingest.recording_feed import RecordingFeed
 
 GRID = "example-9"

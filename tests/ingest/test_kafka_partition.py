@@ -57,6 +57,32 @@ def test_each_message_is_handed_out_once_in_order_and_none_before_its_time(steps
     assert (partition.waiting_messages, partition.waiting_bytes) == (0, 0)
 
 
+@given(st.integers(0, 3), st.integers(1, 5), st.integers(0, 3))
+def test_what_was_deleted_is_told_between_what_came_before_and_what_comes_after(before, missing, after):
+    topic = topics_in("x", CHANNELS, honours_recorded_arrival=False)["x.telemetry.v1"]
+    partition = Partition("x.telemetry.v1/0", topic, 0, honours_recorded_arrival=False)
+
+    def come(first, count):
+        if count:
+            values = MESSAGES[:count]
+            offsets = np.arange(first, first + count)
+            partition.add(Run(values, [""] * count, np.full(count, 7), offsets, sum(map(len, values))))
+
+    come(0, before)
+    first = before + missing
+    partition.pass_over(first, SOURCE.first)
+    come(first, after)
+    batches = []
+    while (batch := partition.take(10)) is not None:
+        batches.append(batch)
+    assert [batch.start_offset for batch in batches] == [0, *(batch.next_offset for batch in batches)][: len(batches)]
+    assert batches[-1].next_offset == first + after
+    assert sum(len(batch.readings) for batch in batches) == before + after
+    (letter,) = [letter for batch in batches for letter in batch.undecodable]
+    assert (letter.offset, letter.detail.split()[1:4]) == (before, [str(before), "to", str(first - 1)])
+    assert (partition.waiting_messages, partition.waiting_bytes) == (0, 0)
+
+
 def offsets_of(batch: Batch) -> list[int]:
     """Offsets of a batch's readings."""
     assert batch.origin is not None

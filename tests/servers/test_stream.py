@@ -16,8 +16,9 @@ from gridcore.errors import BadInputError, StoreConflictError, StreamGapError, S
 from ingest.accept import accept
 from ingest.encode import encode_rows
 from ingest.forms import READINGS
-from ingest.kafka_feed import KafkaFeed, KafkaFeedSettings
+from ingest.kafka_feed import KafkaFeed
 from ingest.kafka_play import READINGS_TOLD, Player
+from ingest.kafka_settings import KafkaFeedSettings
 from ingest.trip_switch import TripSwitch
 from ingest.wire_parts import JSON
 from pipeline.ingest_command import END_OF_TIME, Intake
@@ -110,11 +111,15 @@ def test_members_of_a_group_share_the_work_and_what_one_leaves_the_other_takes(k
     assert sum(store.offsets().values()) == len(rows)
 
 
-def test_the_older_group_protocol_reads_the_same(kafka, topic, topic_prefix, open_feed):
-    store = MemoryStore()
+@pytest.mark.parametrize("is_classic", [False, True], ids=["KIP-848", "cooperative-sticky"])
+def test_a_member_reads_all_that_was_there_before_it_came(kafka, topic, topic_prefix, open_feed, is_classic):
     sent(kafka, topic_prefix, readings())
-    feed = open_feed(store, group=topic_prefix, grace_s=20.0, is_classic=True)
-    assert drain(feed, store) == len(readings())
+    # Messages, and the end behind them, may come with the assignment itself: many come, that one of them meets it.
+    for number in range(6):
+        store = MemoryStore()
+        feed = open_feed(store, group=f"{topic_prefix}-{number}", grace_s=20.0, is_classic=is_classic)
+        assert drain(feed, store) == len(readings())
+        assert sum(store.offsets().values()) == len(readings())
 
 
 def test_messages_that_were_deleted_before_they_were_read_stop_the_run_by_name(kafka, topic, topic_prefix, open_feed):
@@ -132,6 +137,18 @@ def test_messages_that_were_deleted_before_they_were_read_stop_the_run_by_name(k
     late.seek(store.offsets())
     with pytest.raises(StreamGapError, match=rf"{batch.source}; got the log begins at {batch.next_offset}.*offset 1"):
         drain(late, store)
+    late.close()
+
+    # The user lets them go: what is left is read, and a letter tells what is not there.
+    last = open_feed(store, accepts_loss=True)
+    last.seek(store.offsets())
+    sent(kafka, topic_prefix, rows.slice(0, 40))
+    drain(last, store)
+    (letter,) = store.dead_letters
+    deleted = f"offsets 1 to {batch.next_offset - 1} were deleted before they were read"
+    assert (letter.source, letter.offset, letter.reason) == (batch.source, 1, "deleted_before_read")
+    assert (letter.detail, letter.payload) == (deleted, b"")
+    assert sum(store.offsets().values()) == len(rows) + 40
 
 
 def test_a_store_ahead_of_the_topic_tells_that_the_topic_was_made_anew(kafka, topic, open_feed):
