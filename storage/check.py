@@ -34,7 +34,9 @@ def check(path: Path) -> list[Finding]:
     found = list(_damaged_pages(path))
     if found:
         return found
-    with closing(EmbeddedStore(path, is_read_only=True)) as store:
+    # One state of the store, whose files stay, while another process goes on writing.
+    with closing(EmbeddedStore(path, is_read_only=True)) as store, stays(path / SEGMENT_FOLDER), store.snapshot():
+        store.refresh()
         found += _damaged_segments(store)
         # What the segments hold can be counted only where they are whole.
         found += [] if found else _unconserved(store)
@@ -62,12 +64,9 @@ def _unconserved(store: EmbeddedStore) -> Iterator[Finding]:
     """Counts of what came against what is there."""
     claims = cells = 0
     history = store.readings
-    # What another process merges away meanwhile stays until the count ends; only a piece of the whole is in memory.
-    with stays(store.path / SEGMENT_FOLDER):
-        store.refresh()
-        for piece in windows(SegmentFiles(store.path, MERGE_BYTES), history.segments, history.hot_claims()):
-            found = sift(no_claims(), piece)
-            cells += found.stored
-            claims += found.stored + found.revised + found.conflict
+    for piece in windows(SegmentFiles(store.path, MERGE_BYTES), history.segments, history.hot_claims()):
+        found = sift(no_claims(), piece)
+        cells += found.stored
+        claims += found.stored + found.revised + found.conflict
     tally = dict(store.rows("SELECT name, amount FROM tally"))
     return unconserved(store, tally, claims=claims, cells=cells, official=store.rows(OFFICIAL_ROWS)[0][0])
