@@ -106,8 +106,9 @@ def search(task: Task, relaxed: LazyAnswer, guess: Floats | None = None, *, is_t
         task: The problem.
         relaxed: Its relaxation, solved.
         guess: Columns of a commitment that is allowed, to start from.
-        is_thorough: Let the solver search neighbourhoods too. Of 36 problems within the day of 17 April 2020 on
-            RTS-GMLC they bettered one, by 0.1 %, and took half of the time.
+        is_thorough: Let the solver search neighbourhoods too. On RTS-GMLC, within the day, they took half of the time:
+            on 17 April 2020 they bettered 1 of 36 commitments, by 0.1 %; on 10-11 January 2020 0.7 points more wind
+            and sun were absorbed with them, and 8.5 MWh of load shed instead of none.
     """
     problem, settings, choice = task.problem, task.settings, task.choice
     work = {"lp_iterations": float(relaxed.iterations), "rounds": float(relaxed.rounds)}

@@ -65,6 +65,14 @@ class StoreConflictError(GridError):
     """
 
 
+class StreamGapError(GridError):
+    """The stream no longer holds what comes next (retention, a topic made anew): the user decides; exit code 2."""
+
+
+class StreamTrippedError(GridError):
+    """Too large a share of what arrives can't be used: the stream is not what we think it is; exit code 2."""
+
+
 class StoreUnreachableError(GridError):
     """The store's server does not answer, or stopped answering: the caller waits and tries again; exit code 2.
 

@@ -21,6 +21,7 @@ from gridcore.ports import Batch, Counts, DeadLetter, Store
 from gridcore.reading import Quality
 from ingest.channels import ChannelTable
 from ingest.given import Fault, letter_of, official_causes, official_faults, outage_causes, outage_faults
+from ingest.reasons import NO_INSTANT, PLACE_REASONS, UNKNOWN_CHANNEL, WRONG_QUANTITY, WRONG_SITE, WRONG_UNIT
 
 LATE_AFTER = timedelta(hours=1)
 """A reading is late when it comes more than this after its period's end."""
@@ -28,12 +29,7 @@ LATE_AFTER = timedelta(hours=1)
 STALE_AFTER = timedelta(days=45)
 """A reading's stamp is in doubt when it comes more than this after its period's end: beyond monthly corrections."""
 
-UNKNOWN_CHANNEL = "unknown_channel"
-WRONG_SITE = "wrong_site"
-WRONG_QUANTITY = "wrong_quantity"
-WRONG_UNIT = "wrong_unit"
-NO_INSTANT = "no_instant"
-REASONS = (UNKNOWN_CHANNEL, WRONG_SITE, WRONG_QUANTITY, WRONG_UNIT, NO_INSTANT)
+REASONS = tuple(PLACE_REASONS)
 """Why a decoded reading can't be placed, in the order in which it is looked at."""
 
 

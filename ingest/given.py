@@ -19,20 +19,18 @@ import pyarrow.compute as pc
 
 from gridcore.ports import DeadLetter
 from ingest.channels import ChannelTable
-
-UNKNOWN_SERIES = "official_of_nothing"
-OFFICIAL_INSTANT = "official_without_instant"
-BEFORE_ISSUE = "official_before_issue"
-NO_NUMBER = "official_not_a_number"
-OUT_OF_RANGE = "official_out_of_range"
-OFFICIAL_REASONS = (UNKNOWN_SERIES, OFFICIAL_INSTANT, BEFORE_ISSUE, NO_NUMBER, OUT_OF_RANGE)
-"""What can be wrong with an official value, in the order in which it is looked at."""
-
-OUTAGE_OF_NOTHING = "outage_of_nothing"
-OUTAGE_INSTANT = "outage_without_instant"
-OUTAGE_END = "outage_ends_before_it_starts"
-OUTAGE_REASONS = (OUTAGE_OF_NOTHING, OUTAGE_INSTANT, OUTAGE_END)
-"""What can be wrong with an outage, in the order in which it is looked at."""
+from ingest.reasons import (
+    BEFORE_ISSUE,
+    NO_NUMBER,
+    OFFICIAL_INSTANT,
+    OFFICIAL_REASONS,
+    OUT_OF_RANGE,
+    OUTAGE_END,
+    OUTAGE_INSTANT,
+    OUTAGE_OF_NOTHING,
+    OUTAGE_REASONS,
+    UNKNOWN_SERIES,
+)
 
 Causes = npt.NDArray[np.int64]
 """Index into the reasons, -1 where nothing is wrong, shape (rows,)."""
@@ -77,7 +75,7 @@ def official_causes(official: pa.Table, channels: ChannelTable) -> Causes:
         NO_NUMBER: ~np.isfinite(values),
         OUT_OF_RANGE: outside,
     }
-    return _first(wrong, OFFICIAL_REASONS, len(names))
+    return _first(wrong, tuple(OFFICIAL_REASONS), len(names))
 
 
 def outage_causes(outages: pa.Table, channels: ChannelTable) -> Causes:
@@ -89,7 +87,7 @@ def outage_causes(outages: pa.Table, channels: ChannelTable) -> Causes:
         OUTAGE_INSTANT: _lacks(outages, ("from", "until")),
         OUTAGE_END: backwards.to_numpy().astype(bool),
     }
-    return _first(wrong, OUTAGE_REASONS, len(names))
+    return _first(wrong, tuple(OUTAGE_REASONS), len(names))
 
 
 def official_faults(official: pa.Table, causes: Causes, channels: ChannelTable) -> Iterator[Fault]:
@@ -104,7 +102,7 @@ def official_faults(official: pa.Table, causes: Causes, channels: ChannelTable) 
             BEFORE_ISSUE: f"available_at not before {told['issue_time']}",
             NO_NUMBER: "a number of MW",
         }
-        reason = OFFICIAL_REASONS[causes[row]]
+        reason = tuple(OFFICIAL_REASONS)[causes[row]]
         if at is not None:
             wanted[OUT_OF_RANGE] = f"{channels.series_low[at]} to {channels.series_high[at]} MW"
         came = {
@@ -125,7 +123,7 @@ def outage_faults(outages: pa.Table, causes: Causes) -> Iterator[Fault]:
     for row in np.flatnonzero(causes >= 0):
         told = outages.slice(int(row), 1).to_pylist()[0]
         got = f"{told['asset']!r} from {told['from']} until {told['until']}"
-        reason = OUTAGE_REASONS[causes[row]]
+        reason = tuple(OUTAGE_REASONS)[causes[row]]
         yield Fault(reason, told["asset"], told["from"], got, wanted[reason], told)
 
 

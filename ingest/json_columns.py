@@ -114,7 +114,7 @@ def _rows(
     message_of = np.flatnonzero(done)
     if len(failed) >= DEEPEST:
         # So many may have left their brackets to one that is nested too deeply.
-        flat = [(values[place] or b"").count(b"{") <= DEEPEST for place in message_of]
+        flat = [(values[place] or b"").count(b"{") <= DEEPEST for place in message_of.tolist()]
         rows, message_of = list(compress(rows, flat)), message_of[flat]
         done[:] = False
         done[message_of] = True

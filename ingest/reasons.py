@@ -28,3 +28,47 @@ DECODE_REASONS = {
     NULL_FIELD: "a row of a batch without a value that each row needs",
 }
 """What keeps a message, or a row of one, from being decoded."""
+
+UNKNOWN_CHANNEL = "unknown_channel"
+WRONG_SITE = "wrong_site"
+WRONG_QUANTITY = "wrong_quantity"
+WRONG_UNIT = "wrong_unit"
+NO_INSTANT = "no_instant"
+
+PLACE_REASONS = {
+    UNKNOWN_CHANNEL: "a channel that the grid has not",
+    WRONG_SITE: "the channel is of another site",
+    WRONG_QUANTITY: "the channel is of another quantity (recordings and files)",
+    WRONG_UNIT: "the channel has another unit",
+    NO_INSTANT: "a row of a file without its instant",
+}
+"""What keeps a decoded reading from being placed, in the order in which it is looked at."""
+
+UNKNOWN_SERIES = "official_of_nothing"
+OFFICIAL_INSTANT = "official_without_instant"
+BEFORE_ISSUE = "official_before_issue"
+NO_NUMBER = "official_not_a_number"
+OUT_OF_RANGE = "official_out_of_range"
+
+OFFICIAL_REASONS = {
+    UNKNOWN_SERIES: "no asset, load, sum or reserve of the grid",
+    OFFICIAL_INSTANT: "an official value without issue or valid time",
+    BEFORE_ISSUE: "it came before it was made",
+    NO_NUMBER: "an official value that is no number",
+    OUT_OF_RANGE: "outside the plausible range of its series",
+}
+"""What can be wrong with an official value, in the order in which it is looked at."""
+
+OUTAGE_OF_NOTHING = "outage_of_nothing"
+OUTAGE_INSTANT = "outage_without_instant"
+OUTAGE_END = "outage_ends_before_it_starts"
+
+OUTAGE_REASONS = {
+    OUTAGE_OF_NOTHING: "no asset, branch or DC line of the grid",
+    OUTAGE_INSTANT: "an outage without its start or end",
+    OUTAGE_END: "an outage whose end is not after its start",
+}
+"""What can be wrong with an outage, in the order in which it is looked at."""
+
+ALL_REASONS = DECODE_REASONS | PLACE_REASONS | OFFICIAL_REASONS | OUTAGE_REASONS
+"""Every reason that there is, with what is wrong."""

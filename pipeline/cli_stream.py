@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 from gridcore.errors import BadInputError, StoreDamagedError
 from gridcore.timeline import day_start
 from ingest.catalogue import open_grid
+from ingest.channels import channels_of
 from ingest.recording import write_recording
 from pipeline import console
 from pipeline.settings import read_live_settings
@@ -22,9 +24,14 @@ store_commands = typer.Typer(help="The store: check, seal, export, migrate.", no
 StoreAt = Annotated[str, typer.Option("--store", help="Directory of the store, or postgresql://... of a server.")]
 
 
+StreamConfig = Annotated[
+    Path | None, typer.Option("--config", help="TOML whose [stream] tells how Kafka is reached (TLS, user, prefix).")
+]
+
+
 def stream_commands(app: typer.Typer) -> None:
     """Add the commands of this file that stand at the top level."""
-    for command in (record, ingest, run):
+    for command in (record, play, ingest, run, relay):
         app.command()(command)
 
 
@@ -56,7 +63,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - one parameter an option
         str,
         typer.Option(
             "--from",
-            help="file:///... of a recording, a grid directory, Parquet, CSV or JSON lines; http(s)://HOST:PORT.",
+            help="kafka://HOST:PORT, http(s)://HOST:PORT to listen at, or file:///... of a recording, a grid, a table.",
         ),
     ],
     store: StoreAt,
@@ -67,11 +74,16 @@ def ingest(  # noqa: PLR0913, PLR0917 - one parameter an option
     grid: Annotated[
         str | None, typer.Option("--grid", help="Grid whose channels are expected, where the source names none.")
     ] = None,
-    tokens: Annotated[Path | None, typer.Option("--tokens", help="TOML file of who may push, for http(s).")] = None,
-    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="PEM file of the certificate, for https.")] = None,
-    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="PEM file of its key, for https.")] = None,
+    group: Annotated[str, typer.Option("--group", help="Consumer group to share Kafka's partitions with.")] = "",
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Readings tell themselves when they were first had: a played recording.")
+    ] = False,
+    config: StreamConfig = None,
+    tokens: Annotated[Path | None, typer.Option("--tokens", help="http(s): TOML file of who may push.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="https: PEM file of the certificate.")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="https: PEM file of its key.")] = None,
     in_clear: Annotated[
-        bool, typer.Option("--in-clear", help="http for other machines too: a proxy before it does TLS.")
+        bool, typer.Option("--in-clear", help="http: for other machines too, since a proxy before it does TLS.")
     ] = False,
 ) -> None:
     """Take readings into a store: decode, check, keep; nothing is dropped silently.
@@ -81,23 +93,65 @@ def ingest(  # noqa: PLR0913, PLR0917 - one parameter an option
     if source.startswith(("http://", "https://")):
         from pipeline.http_server import address_of
         from pipeline.push_command import PushOptions, show_push
-        from storage.embedded import EmbeddedStore
+        from pipeline.stores import open_store
 
         if grid is None or tokens is None:
-            raise BadInputError("--from http needs more words", got=source, wanted="--grid and --tokens")
+            raise BadInputError("--from http needs more words", wanted="--grid and --tokens")
         address = address_of(source, tls_cert, tls_key, in_clear=in_clear)
-        show_push(address, PushOptions(grid, tokens, lambda: EmbeddedStore(store), until_idle), as_json)
+        show_push(address, PushOptions(grid, tokens, partial(open_store, store), until_idle), as_json=as_json)
         return
-    from pipeline.ingest_command import run_ingest
+    from pipeline.ingest_command import IngestOptions, run_ingest
 
-    run_ingest(source, store, grid, until_idle, as_json)
+    run_ingest(source, store, IngestOptions(grid, until_idle, group, recorded, config), as_json=as_json)
+
+
+def play(
+    recording: Annotated[Path, typer.Argument(help="Directory of a recording.")],
+    to: Annotated[str, typer.Option("--to", help="kafka://HOST:PORT")],
+    form: Annotated[str, typer.Option("--format", help="json (a message a row) or arrow (batches).")] = "json",
+    together: Annotated[
+        float, typer.Option("--together", help="Minutes of arrivals in an Arrow message; 15 at most for a replay.")
+    ] = 15.0,
+    config: StreamConfig = None,
+) -> None:
+    """Send a recording into Kafka's topics, each row with its own arrival."""
+    from pipeline.stream_settings import stream_at
+    from pipeline.streams import FORMATS
+    from pipeline.streams import play as play_into
+
+    if form not in FORMATS or together <= 0:
+        got = form if form not in FORMATS else f"--together {together:g}"
+        raise BadInputError("how to play", got=got, wanted=f"--format {' or '.join(FORMATS)}, --together above 0")
+    console.print_json(play_into(recording, stream_at(to, config), form, timedelta(minutes=together)))
 
 
 def run(config: Annotated[Path, typer.Option("--config", help="TOML file of a live run.")]) -> None:
     """Run the loop live: the same loop as a replay, on the clock and feed that the file names."""
-    from pipeline.live import run_live
+    settings = read_live_settings(config)
+    if settings.plant == "none":
+        from pipeline.field_run import run_field
 
-    run_live(read_live_settings(config))
+        run_field(settings)
+    else:
+        from pipeline.live import run_live
+
+        run_live(settings)
+
+
+def relay(
+    store: StoreAt,
+    to: Annotated[str, typer.Option("--to", help="kafka://HOST:PORT")],
+    until_idle: Annotated[
+        float | None, typer.Option("--until-idle", help="Stop after so many seconds with nothing to send.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    config: StreamConfig = None,
+) -> None:
+    """Send forecasts, plans, setpoints and dead letters of a store to their topics, each at least once."""
+    from pipeline.relay_command import run_relay
+    from pipeline.stream_settings import stream_at
+
+    run_relay(store, stream_at(to, config), until_idle, as_json=as_json)
 
 
 @store_commands.command()
@@ -119,10 +173,22 @@ def seal(store: StoreAt) -> None:
 
 
 @store_commands.command()
-def export(store: StoreAt, out: Annotated[Path, typer.Option("--out", help="Directory to write.")]) -> None:
+def export(
+    store: StoreAt,
+    out: Annotated[Path, typer.Option("--out", help="Directory to write.")],
+    grid: Annotated[
+        str | None, typer.Option("--grid", help="Grid of the readings: flag those that jumped or stood still.")
+    ] = None,
+) -> None:
     """Write readings, revisions, dead letters and offsets as Parquet."""
     care_of(store).export(out)
     console.errors.print(f"export: {out}", highlight=False)
+    if grid is not None:
+        from pipeline.suspects import flag_suspects
+
+        owner = open_grid(grid)
+        found = flag_suspects(out / "readings.parquet", channels_of(owner.network, owner.reading_period))
+        console.errors.print(", ".join(f"{name} {count}" for name, count in found.items()), highlight=False)
 
 
 @store_commands.command()

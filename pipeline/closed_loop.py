@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,15 @@ PENDING_SCHEMA = READING_SCHEMA.append(pa.field(STEP, pa.int64()))
 
 KEPT_PERIODS = 4
 """Setpoints older than this many periods have run out and can't be in force."""
+
+
+@runtime_checkable
+class WaitingFeed(Protocol):
+    """A feed that may have to wait for its readings: a stream."""
+
+    def readiness(self) -> Mapping[str, str]:
+        """Why the last instant asked for waited no longer, by partition."""
+        ...
 
 
 class ClosedLoopFeed:
@@ -102,6 +112,11 @@ class ClosedLoopFeed:
         plant = self._plant.to_bytes()
         head = self._steps.to_bytes(8, "big") + len(plant).to_bytes(8, "big")
         return head + plant + _packed(self._pending)
+
+    def readiness(self) -> dict[str, str]:
+        """Why the last instant asked for waited no longer, by partition of the recorded feeds that wait at all."""
+        waiting = [feed for feed in self._recorded if isinstance(feed, WaitingFeed)]
+        return {source: str(why) for feed in waiting for source, why in feed.readiness().items()}
 
     def restore(self, checkpoint: bytes, setpoints: pa.Table, due: datetime) -> None:
         """Continue after the tick at `due`, with the setpoints issued until then."""

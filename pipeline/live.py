@@ -13,7 +13,8 @@ from gridcore.errors import LimitViolatedError
 from gridcore.timeline import PERIOD
 from pipeline import console
 from pipeline.export import write_manifest
-from pipeline.phase import run_phase, tick_count
+from pipeline.phase import run_phase, store_path, tick_count
+from pipeline.relay_command import relaying
 from pipeline.replay import (
     SUMMARY,
     add_violations,
@@ -50,15 +51,18 @@ def run_live(settings: LiveSettings) -> dict[str, object]:
     data_sha256 = source.data_sha256()
     directory = settings.work / replay_key(same, data_sha256)
     base, history = warm_up_phase(source, same, start, directory)
-    with console.bars() as bars:
+    base = replace(base, stream=settings.stream, store=settings.store_at)
+    store_at = settings.store_at or str(store_path(base.directory))
+    with console.bars() as bars, relaying(store_at, settings.stream):
         bars.stage(WARM_UP, tick_count(base))
         warm = run_phase(base, history, on_tick=lambda tick: bars.step(WARM_UP))
-        phase = row_phase(
-            replace(base, start=start, end=end, is_last=True, deadline_s=settings.deadline_s),
-            same.rows[0],
-            directory / "rows",
-        )
-        prepare(base.directory, phase)
+        phase = replace(base, start=start, end=end, is_last=True, deadline_s=settings.deadline_s)
+        phase = row_phase(phase, same.rows[0], directory / "rows")
+        if settings.stream is None and settings.store is None:
+            prepare(base.directory, phase)
+        else:
+            # One store knows the stream's offsets, and one on a server can't be copied: the run goes on in it.
+            phase = replace(phase, directory=base.directory)
         bars.stage(phase.row, tick_count(phase))
         clock: Clock = VirtualClock(start - PERIOD)
         if settings.clock == "accelerated":

@@ -82,6 +82,9 @@ class LogObserver:
     def __init__(self) -> None:
         self._log = structlog.get_logger()
 
+    def turned(self) -> None:
+        """Nothing is logged."""
+
     def kept(self, batch: Batch, counts: Counts, seconds: float) -> None:
         """A batch is committed."""
         write = self._log.warning if counts.dead_letters else self._log.debug

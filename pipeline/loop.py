@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from time import perf_counter
 from typing import Protocol
 
 import pyarrow as pa
@@ -14,10 +15,15 @@ from gridcore.errors import BrokenInvariantError
 from gridcore.ports import Counts, Feed, Store
 from ingest.accept import accept
 from ingest.channels import ChannelTable
+from ingest.trip_switch import TripSwitch
 from pipeline.checkpoint import with_world
 from pipeline.decide import Desk
+from pipeline.observer import Observer, Unobserved
 from pipeline.schedule import Tick
 from pipeline.stopwatch import Stopwatch
+
+BETWEEN = timedelta(seconds=1)
+"""How long a reading may wait between ticks before it is kept."""
 
 
 class ControlledFeed(Feed, Protocol):
@@ -29,6 +35,10 @@ class ControlledFeed(Feed, Protocol):
 
     def checkpoint(self) -> bytes:
         """What the world needs to continue from here; empty for a real one."""
+        ...
+
+    def readiness(self) -> Mapping[str, str]:
+        """Why the last instant asked for waited no longer, by partition of a stream; empty where there is none."""
         ...
 
 
@@ -44,22 +54,33 @@ class Loop:
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     counts: Counts = field(default_factory=Counts)
     on_tick: Callable[[Tick], None] = lambda tick: None
+    close: Callable[[], None] = lambda: None
+    """Releases what the feed holds."""
+
+    switch: TripSwitch = field(default_factory=lambda: TripSwitch(1.0))
+    observer: Observer = field(default_factory=Unobserved)
+    senses_between: bool = False
+    """Readings are kept as they come, not only at ticks; for a clock that does not jump from tick to tick."""
 
     def run(self, ticks: Iterable[Tick]) -> None:
         """Decide at every tick.
 
         Raises:
             BrokenInvariantError: Readings were received and neither stored nor explained.
+            StreamTrippedError: Most of what comes can't be used.
         """
         for tick in ticks:
-            self.clock.wait_until(tick.due)
+            self._wait(tick.due)
+            began = perf_counter()
             self._sense(tick.due)
+            readiness = self.feed.readiness()
             self._fit(tick)
             with self.stopwatch.stage("decide"):
                 decision = self.desk.decide(self.store.known_at(tick.due), tick)
             with self.stopwatch.stage("publish"):
-                self.store.publish(with_world(decision, self.feed.checkpoint()))
+                self.store.publish(with_world(decision, self.feed.checkpoint(), readiness))
             self.feed.deliver(tick.due, decision.setpoints)
+            self.observer.ticked(tick.due, perf_counter() - began, readiness)
             self.on_tick(tick)
 
     def finish(self, end: datetime) -> None:
@@ -67,10 +88,22 @@ class Loop:
         self.clock.wait_until(end)
         self._sense(end)
 
+    def _wait(self, due: datetime) -> None:
+        while self.senses_between and (now := self.clock.now()) < due:
+            self._sense(now)
+            self.clock.wait_until(min(due, now + BETWEEN))
+        self.clock.wait_until(due)
+
     def _sense(self, due: datetime) -> None:
+        self.observer.turned()
         with self.stopwatch.stage("sense"):
             while (batch := self.feed.next_until(due)) is not None:
-                self.counts.add(accept(batch, self.store, self.channels))
+                began = perf_counter()
+                kept = accept(batch, self.store, self.channels)
+                self.counts.add(kept)
+                self.observer.kept(batch, kept, perf_counter() - began)
+                self.observer.turned()
+                self.switch.note(kept)
         if not self.counts.is_conserved:
             raise BrokenInvariantError(
                 "readings are lost", instant=due.isoformat(), got=self.counts, wanted="received = kept"

@@ -12,6 +12,10 @@ from gridcore.ports import Batch, Counts
 class Observer(Protocol):
     """Is told what happened, after it happened."""
 
+    def turned(self) -> None:
+        """The loop has come round: it looks for what has come."""
+        ...
+
     def kept(self, batch: Batch, counts: Counts, seconds: float) -> None:
         """A batch is committed; its checks and its commit took so long [s]."""
         ...
@@ -30,6 +34,9 @@ class Observer(Protocol):
 class Unobserved:
     """Nobody is told."""
 
+    def turned(self) -> None:
+        """Nothing."""
+
     def kept(self, batch: Batch, counts: Counts, seconds: float) -> None:
         """Nothing."""
 
@@ -42,6 +49,11 @@ class Observers:
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
+
+    def turned(self) -> None:
+        """The loop has come round."""
+        for observer in self._observers:
+            observer.turned()
 
     def kept(self, batch: Batch, counts: Counts, seconds: float) -> None:
         """A batch is committed."""

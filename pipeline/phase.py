@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dispatch.settings import DispatchSettings
-from gridcore.clock import Clock, VirtualClock
+from gridcore.clock import Clock, SystemClock, VirtualClock
 from gridcore.network import Network
-from gridcore.ports import Store
+from gridcore.ports import Feed, Store
 from gridcore.target import basic_targets, sum_targets
 from gridcore.timeline import PERIOD, PLANT_PERIOD
-from ingest.channels import channels_of
+from ingest.channels import ChannelTable, channels_of
 from ingest.recording_feed import RecordingFeed
+from ingest.trip_switch import TripSwitch
 from pipeline import checkpoint
 from pipeline.beyond import Beyond
 from pipeline.closed_loop import ClosedLoopFeed
@@ -33,6 +34,7 @@ from pipeline.realised_log import RealisedLog
 from pipeline.schedule import Tick, ticks
 from pipeline.stopwatch import Stopwatch
 from pipeline.stores import open_store
+from pipeline.stream_settings import StreamSettings
 from pipeline.truth import Truth
 
 HISTORY = "history"
@@ -105,6 +107,9 @@ class Phase:
     deadline_s: float | None = None
     """Wall-time limit of a solve, for live runs; None in replay [s]."""
 
+    stream: StreamSettings | None = field(default=None, repr=False)
+    """Kafka that recorded readings come from in place of `world` and the history before it, for live runs."""
+
     store: str = field(default="", repr=False)
     """Address of a store on a server, for live runs; empty for the embedded one in `directory`."""
 
@@ -158,10 +163,10 @@ def run_phase(
         clock: A virtual clock by default.
     """
     began = process_time()
-    store = store_of(phase)
+    store, close = store_of(phase), _nothing
     try:
         loop, resumed_at = wire(phase, store, history, clock or VirtualClock(phase.origin - PERIOD))
-        loop.on_tick = on_tick
+        loop.on_tick, close = on_tick, loop.close
         left = []
         for tick in ticks(phase.start, phase.end, phase.network.zone, phase.origin):
             if resumed_at is not None and tick.due <= resumed_at:
@@ -172,6 +177,7 @@ def run_phase(
         if phase.is_last:
             loop.finish(phase.end)
     finally:
+        close()
         store.close()
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
     counts = loop.counts
@@ -181,12 +187,14 @@ def run_phase(
     )  # fmt: skip
 
 
+def _nothing() -> None:
+    """A recording's tables need no closing."""
+
+
 def wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) -> tuple[Loop, datetime | None]:
     """The loop of a phase, and the last tick it had done before, if any."""
-    world = phase.world
-    feeds = [RecordingFeed(world.readings, world.official, world.outages, source=RECORDING)]
-    if history is not None:
-        feeds.insert(0, RecordingFeed(history.readings, history.official, history.outages, source=HISTORY))
+    channels = channels_of(phase.network, min(phase.reading_period, PLANT_PERIOD))
+    feeds, close = feeds_of(phase, store, history, channels)
     truth = Truth(phase.network, phase.truth, phase.outages, phase.reading_period)
     plant = Plant(phase.network, truth, phase.origin)
     feed = ClosedLoopFeed(
@@ -207,10 +215,27 @@ def wire(phase: Phase, store: Store, history: Recorded | None, clock: Clock) -> 
     if done is None or done[0] < phase.start - PERIOD:
         desk.commitments = Commitments([])
     feed.seek(store.offsets())
-    loop = Loop(
-        clock, feed, store, channels_of(phase.network, min(phase.reading_period, PLANT_PERIOD)), desk, Stopwatch()
-    )
+    loop = Loop(clock, feed, store, channels, desk, Stopwatch(), close=close)
+    if phase.stream is not None:
+        loop.switch = TripSwitch(phase.stream.largest_dead_share)
     return loop, done[0] if done is not None and done[0] >= phase.start - PERIOD else None
+
+
+def feeds_of(
+    phase: Phase, store: Store, history: Recorded | None, channels: ChannelTable
+) -> tuple[list[Feed], Callable[[], None]]:
+    """Where recorded readings come from, and how that is closed: a stream, or the recording's own tables."""
+    if phase.stream is not None:
+        from pipeline.streams import kafka_feed
+
+        # The machine's clock measures how long a broker may be away, whatever clock the loop runs on.
+        stream = kafka_feed(phase.stream, channels, store, SystemClock(), honours_recorded_arrival=True)
+        return [stream], stream.close
+    world = phase.world
+    feeds: list[Feed] = [RecordingFeed(world.readings, world.official, world.outages, source=RECORDING)]
+    if history is not None:
+        feeds.insert(0, RecordingFeed(history.readings, history.official, history.outages, source=HISTORY))
+    return feeds, _nothing
 
 
 def forecaster_of(phase: Phase) -> Forecasting:

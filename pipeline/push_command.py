@@ -14,6 +14,7 @@ from time import perf_counter
 import structlog
 
 from gridcore.clock import Clock, SystemClock
+from gridcore.errors import StoreConflictError, StoreUnreachableError
 from gridcore.ports import Counts, Store
 from ingest.accept import accept
 from ingest.catalogue import open_grid
@@ -23,7 +24,7 @@ from pipeline.health import Health
 from pipeline.http import Limits, OperationsDoor, TelemetryDoor, web_app
 from pipeline.http_access import read_senders
 from pipeline.http_server import Address, served
-from pipeline.ingest_command import END_OF_TIME, show_counts
+from pipeline.ingest_command import END_OF_TIME, STORE_AWAY, show_counts
 from pipeline.logs import LogObserver, set_up_logs
 from pipeline.metrics import Metrics
 from pipeline.observer import Observer, Observers
@@ -36,7 +37,7 @@ TURN_S = 0.5
 
 
 @dataclass
-class Intake:
+class PushIntake:
     """The thread that keeps what is pushed."""
 
     feed: PushFeed
@@ -52,22 +53,32 @@ class Intake:
     """Tells when it has been quiet."""
 
     health: Health
-    """Told that the loop comes round."""
+    """Told whether the store answers."""
 
     observer: Observer
-    """Told what was kept."""
+    """Told that the loop comes round, and what was kept."""
 
     counts: Counts = field(default_factory=Counts)
     """What became of all readings so far."""
 
     def run(self, is_stopping: Callable[[], bool], until_idle_s: float = 0.0) -> None:
         """Keep what comes until told to stop, or until nothing came for so long [s]; for ever at 0."""
-        self.feed.seek(self.store.offsets())
-        self.health.well(STORE)
-        quiet_since, idle = self.clock.now(), timedelta(seconds=until_idle_s)
+        is_away, quiet_since, idle = True, self.clock.now(), timedelta(seconds=until_idle_s)
         while not is_stopping():
-            self.health.beat()
-            if self._keep():
+            self.observer.turned()
+            try:
+                if is_away:
+                    self.feed.seek(self.store.offsets())
+                    self.health.well(STORE)
+                    is_away = False
+                has_come = self._keep()
+            except (StoreUnreachableError, StoreConflictError) as error:
+                # Whoever waits is told so; nobody knows but the store whether the batch in hand was kept.
+                is_away = True
+                self.health.ill(STORE, str(error))
+                self.clock.wait_until(self.clock.now() + STORE_AWAY)
+                continue
+            if has_come:
                 quiet_since = self.clock.now()
             elif until_idle_s and self.clock.now() - quiet_since >= idle:
                 break
@@ -76,13 +87,14 @@ class Intake:
 
     def _keep(self) -> bool:
         """Keep what waits; tells whether there was any."""
-        is_any = False
+        has_come = False
         while (batch := self.feed.next_until(END_OF_TIME)) is not None:
-            is_any, began = True, perf_counter()
+            has_come, began = True, perf_counter()
             counts = accept(batch, self.store, self.channels)
             self.counts.add(counts)
             self.observer.kept(batch, counts, perf_counter() - began)
-        return is_any
+            self.observer.turned()
+        return has_come
 
 
 @dataclass(frozen=True)
@@ -105,7 +117,7 @@ class PushOptions:
     """What is refused."""
 
 
-def show_push(address: Address, options: PushOptions, as_json: bool) -> None:
+def show_push(address: Address, options: PushOptions, *, as_json: bool) -> None:
     """Take pushed readings into a store until stopped, then print the counts.
 
     Raises:
@@ -114,7 +126,7 @@ def show_push(address: Address, options: PushOptions, as_json: bool) -> None:
     began = perf_counter()
     with stopped_by_signal() as stopping:
         counts, offsets = run_push(address, options, stopping.is_set)
-        show_counts(counts, offsets, counts.received / (perf_counter() - began), as_json)
+        show_counts(counts, offsets, counts.received / (perf_counter() - began), as_json=as_json)
     if stopping.is_set():
         raise KeyboardInterrupt
 
@@ -139,10 +151,10 @@ def run_push(
     channels = channels_of(grid.network, grid.reading_period)
     set_up_logs(clock)
     health, metrics = Health(STORE), Metrics(channels)
-    observers = Observers(metrics, LogObserver(), *([observer] if observer else []))
+    observers = Observers(health, metrics, LogObserver(), *([observer] if observer else []))
     with closing(options.open_store()) as store:
         feed = PushFeed(channels, store.receipt)
-        intake = Intake(feed, store, channels, clock, health, observers)
+        intake = PushIntake(feed, store, channels, clock, health, observers)
         telemetry = TelemetryDoor(feed, senders, clock, options.limits)
         with served(web_app(OperationsDoor(health, metrics), telemetry), address) as port:
             structlog.get_logger().info("listening", host=address.host, port=port, senders=len(senders.sender))

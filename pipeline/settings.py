@@ -5,12 +5,14 @@ from __future__ import annotations
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gridcore.errors import BadInputError
+from pipeline.stream_settings import StreamSettings
+from pipeline.web_settings import HttpSettings, MetricsSettings
 
 ROWS = ("ours", "persistence", "no_storage", "perfect_foresight")
 """Rows that a replay can run side by side; the first is what a live run does."""
@@ -58,6 +60,15 @@ class ReplaySettings(BaseSettings):
     """Rows run side by side at most; 0 for one a core."""
 
 
+class StoreSettings(BaseModel):
+    """`[store]` of a live run's TOML."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: SecretStr
+    """postgresql://... or a directory; an address may hold a password, and is never shown."""
+
+
 class LiveSettings(BaseSettings):
     """A live run, read from TOML; the environment (XIAONA_...) wins over the file."""
 
@@ -78,8 +89,23 @@ class LiveSettings(BaseSettings):
     seed: int = 0
     """Seed of model fits and of the solver."""
 
-    clock: Literal["accelerated", "virtual"] = "accelerated"
-    """How time passes: recorded time, faster than real, or at once."""
+    plant: Literal["simulated", "none"] = "simulated"
+    """Who answers the setpoints: a simulated plant, or nobody here: real telemetry comes in and setpoints go out."""
+
+    clock: Literal["accelerated", "virtual", "system"] = "accelerated"
+    """How time passes: recorded time, faster than real, or at once; `system` for a run without a simulated plant."""
+
+    stream: StreamSettings | None = None
+    """Kafka that the telemetry comes from; without it the recording's own files are played."""
+
+    http: HttpSettings | None = None
+    """Where readings are pushed to, besides `stream`; only without a simulated plant."""
+
+    metrics: MetricsSettings | None = None
+    """Where health and metrics are told; only without a simulated plant."""
+
+    store: StoreSettings | None = None
+    """Where the store is; a directory of its own within `work` where it is not named."""
 
     speed: float = Field(default=3600.0, gt=0)
     """Virtual seconds for each real second on an accelerated clock."""
@@ -102,6 +128,22 @@ class LiveSettings(BaseSettings):
 
     portfolios: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Named portfolios."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """A real plant has its own time and its own telemetry, and a simulated one that of its recording."""
+        if self.plant == "none" and (self.stream is None or self.clock != "system" or self.scale):
+            raise ValueError("plant = 'none' wants [stream], clock = 'system' and no scale")
+        if self.plant == "simulated" and (self.clock == "system" or self.http or self.metrics):
+            raise ValueError("clock = 'system', [http] and [metrics] want plant = 'none'")
+        if self.stream is not None and self.scale:
+            raise ValueError("a stream comes as it is: scale wants a run without [stream]")
+        return self
+
+    @property
+    def store_at(self) -> str:
+        """Address or directory of the store; empty for one within `work`."""
+        return self.store.url.get_secret_value() if self.store is not None else ""
 
     def as_replay(self) -> ReplaySettings:
         """The replay that decides the same: the row `ours` alone."""
@@ -128,4 +170,6 @@ def bad_settings(cause: ValidationError, file: Path | None = None) -> BadInputEr
     """The first complaint of a validation as an error of ours."""
     first = cause.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return BadInputError(f"setting {where}", file=file, got=repr(first.get("input")), wanted=first["msg"])
+    # What came for a stream or a store may hold a password.
+    got = None if {"stream", "store"} & set(first["loc"]) or not first["loc"] else repr(first.get("input"))
+    return BadInputError(f"setting {where}", file=file, got=got, wanted=first["msg"])

@@ -7,15 +7,13 @@ CPU time, one thread). The law of `storage.claims` stands here a second time, as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
 
 from gridcore.reading import UNUSABLE, Quality
-from storage.claims import by_cell
-from storage.columns import Label
 from storage.embedded import EmbeddedStore
 from storage.folder_lock import stays
 from storage.history import History
@@ -62,7 +60,7 @@ def analysis_of(store: EmbeddedStore) -> Iterator[duckdb.DuckDBPyConnection]:
     It shows the store as it is now; what is stored later is not in it.
     """
     # The files are read one by one as the caller asks: none may be merged away before the end.
-    with stays(store.path / SEGMENT_FOLDER), _opened() as connection:
+    with stays(store.path / SEGMENT_FOLDER), _in_memory() as connection:
         store.refresh()
         for history in (store.readings, store.official):
             _add_log(connection, store, history)
@@ -72,24 +70,22 @@ def analysis_of(store: EmbeddedStore) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
-def analysis_over(labels: Sequence[Label], log: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
+def analysis_over(labels: pa.Table, log: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB with the views `reading` and `reading_claim` of some claims, those of a store on a server.
 
     Args:
-        labels: What the channels are.
+        labels: Columns name, site, quantity, unit of the channels.
         log: All claims of these channels, with the columns of a segment.
     """
-    words = ("name", "site", "quantity", "unit")
-    columns = {word: pa.array([getattr(label, word) for label in labels], pa.string()) for word in words}
-    with _opened() as connection:
+    with _in_memory() as connection:
         connection.register("reading_log", log)
         _add_law(connection, "reading")
-        _add_readings(connection, pa.table(columns))
+        _add_readings(connection, labels)
         yield connection
 
 
 @contextmanager
-def _opened() -> Iterator[duckdb.DuckDBPyConnection]:
+def _in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(config={"threads": 1})
     try:
         connection.execute("SET TimeZone = 'UTC'")
@@ -113,7 +109,7 @@ def _add_readings(connection: duckdb.DuckDBPyConnection, labels: pa.Table) -> No
 
 def _add_log(connection: duckdb.DuckDBPyConnection, store: EmbeddedStore, history: History) -> None:
     """The view KIND_log: all claims as they were written, some of them twice."""
-    hot = claim_table(history.kind, by_cell(history.hot_claims()), history.series.names)
+    hot = claim_table(history.kind, history.hot_claims(), history.series.names)
     connection.register(f"hot_{history.kind}", hot)
     files = [str(store.path / SEGMENT_FOLDER / segment.file) for segment in history.segments]
     parts = [f"SELECT * FROM hot_{history.kind}"]

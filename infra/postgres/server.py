@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import socket
@@ -98,11 +99,15 @@ class Server:
         process, self._process = self._process, None
         if process is None:
             return
-        for pid in _family(process.pid) if what is signal.SIGKILL else [_family(process.pid)[-1]]:
-            try:
-                os.kill(pid, what)
-            except ProcessLookupError:
-                continue
+        family = _family(process.pid)[::-1]
+        handles = [os.pidfd_open(pid) for pid in (family if what is signal.SIGKILL else family[:1])]
+        # The first process goes first: it would answer the death of a child with new ones.
+        for handle in handles:
+            signal.pidfd_send_signal(handle, what)
+        for handle in handles:
+            # The memory that they share is free for the next start only when the last of them is gone.
+            select.select([handle], [], [], 30)
+            os.close(handle)
         process.wait(30)
         if what is signal.SIGKILL:
             # Its end was not its own: the next start would take the file of a dead server for a living one's.

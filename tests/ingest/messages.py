@@ -19,6 +19,8 @@ GOOD = {
 }
 """A reading of the small network."""
 
+GOOD_MESSAGE = json.dumps(GOOD).encode()
+
 ODD_TOKENS = [
     "null", "true", "0", "-0", "1", "2", "1.0", "1e0", "1e400", "-1e400", "1" + "0" * 400, "9" * 309,
     "9" * 308, "1" * 5000,
@@ -81,7 +83,7 @@ def spoilt(draw: st.DrawFn) -> bytes:
 
 
 messages = st.one_of(
-    objects(), spoilt(), st.binary(max_size=40), st.just(json.dumps(GOOD).encode()), st.none(),
+    objects(), spoilt(), st.binary(max_size=40), st.just(GOOD_MESSAGE), st.none(),
     st.just(b""), st.just(json.dumps(GOOD).encode("utf-16")), st.just(b'{"a":' * 500 + b"}" * 500),
 )  # fmt: skip
 """A message's value."""

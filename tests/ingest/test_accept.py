@@ -7,15 +7,16 @@ import math
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridcore.ports import Batch
-from gridcore.reading import Quality
+from gridcore.ports import Batch, Origin
+from gridcore.reading import READING_SCHEMA, UNUSABLE, Quality
 from ingest.accept import check
-from ingest.channels import channels_of
+from ingest.channels import ChannelTable, channels_of
 from tests.ingest.builders import LOAD, SOC, START, WIND, batch_of, reading, small_network
 
 CHANNELS = channels_of(small_network(), timedelta(minutes=5))
@@ -112,3 +113,52 @@ def test_undecodable_messages_pass_on_and_an_empty_batch_is_fine() -> None:
 def test_a_dead_letter_came_when_its_reading_did() -> None:
     _, letters = check(batch_of([reading(("B", "X/power", "power", "MW"), available=17.0)]), CHANNELS)
     assert letters[0].available_at == START + timedelta(minutes=17)
+
+
+@pytest.mark.parametrize(("waited_days", "flag"), [(45.0, Quality.LATE), (45.001, Quality.LATE | Quality.STALE)])
+def test_a_stamp_of_long_ago_is_in_doubt_and_usable(waited_days: float, flag: Quality) -> None:
+    assert flags(valid=0.0, available=5.0 + waited_days * 1440) == int(flag)
+    assert not flag & UNUSABLE
+
+
+def numbered(batch: Batch) -> Batch:
+    """The batch with its texts numbered, as a decoder gives them."""
+    columns = [
+        column.combine_chunks().dictionary_encode() if pa.types.is_string(column.type) else column
+        for column in batch.readings.columns
+    ]
+    return replace(batch, readings=pa.table(columns, names=batch.readings.schema.names))
+
+
+@given(st.lists(readings, min_size=1, max_size=12))
+def test_numbered_texts_are_the_same_texts(rows: list[dict[str, object]]) -> None:
+    plain, coded = check(batch_of(rows), CHANNELS), check(numbered(batch_of(rows)), CHANNELS)
+    assert repr(coded[0].readings.to_pylist()) == repr(plain[0].readings.to_pylist())
+    assert coded[1] == plain[1]
+
+
+def test_rows_of_one_message_have_letters_of_their_own_at_its_offset() -> None:
+    stranger = reading(("B", "X/power", "power", "MW"))
+    origin = Origin(np.array([70, 71, 71, 71]), np.array([0, 0, 1, 2]))
+    batch = replace(batch_of([reading(), stranger, stranger, reading(SOC)]), origin=origin)
+    clean, letters = check(batch, CHANNELS)
+    assert len(clean.readings) == 2
+    assert [letter.offset for letter in letters] == [71, 71]
+    assert [letter.detail.split(":")[0] for letter in letters] == ["row 0", "row 1"]
+    assert len(set(letters)) == 2
+
+
+def test_a_letter_about_a_hostile_text_can_be_kept_by_any_store() -> None:
+    _, letters = check(batch_of([reading(("B\x00", "X\x00\n消" * 500, "power", "MW"))]), CHANNELS)
+    assert letters[0].detail.isascii()
+    assert letters[0].detail.isprintable()
+    assert len(letters[0].detail) < 2000
+
+
+def test_a_batch_without_chunks_and_a_grid_without_channels_are_fine() -> None:
+    empty = replace(batch_of([]), readings=pa.table(READING_SCHEMA.empty_table().to_pydict(), schema=READING_SCHEMA))
+    assert len(check(empty, CHANNELS)[0].readings) == 0
+    bare = ChannelTable((), timedelta(minutes=5))
+    clean, letters = check(batch_of([reading(), reading(SOC)]), bare)
+    assert len(clean.readings) == 0
+    assert [letter.reason for letter in letters] == ["unknown_channel"] * 2

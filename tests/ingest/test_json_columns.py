@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from ingest.decode import Undecodable, WireReading, decode
 from ingest.instants import UNREAD
 from ingest.json_columns import JsonColumns, json_columns
-from tests.ingest.messages import GOOD, messages
+from tests.ingest.messages import GOOD, GOOD_MESSAGE, messages
 
-GOOD_MESSAGE = json.dumps(GOOD).encode()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

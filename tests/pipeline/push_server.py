@@ -25,7 +25,7 @@ from pipeline.http_access import Sender, Senders
 from pipeline.http_server import Address, served
 from pipeline.metrics import Metrics
 from pipeline.observer import Observers
-from pipeline.push_command import STORE, Intake
+from pipeline.push_command import STORE, PushIntake
 from storage.embedded import EmbeddedStore
 from tests.ingest.builders import LOAD, MINUTE, START, WIND, small_network
 
@@ -65,6 +65,9 @@ class Gate:
 
     def __init__(self) -> None:
         self.entered, self.opened = Semaphore(0), Event()
+
+    def turned(self) -> None:
+        """Nothing."""
 
     def kept(self, batch: Batch, counts: Counts, seconds: float) -> None:
         self.entered.release()
@@ -118,7 +121,7 @@ def push_server(folder: Path, limits: Limits | None = None, gate: Gate | None = 
     """A push server of the small network; its store lies in the folder when the block is left."""
     channels, clock = channels_of(small_network()), SystemClock()
     health, metrics = Health(STORE), CountedMetrics()
-    ready: Queue[Intake | BaseException] = Queue()
+    ready: Queue[PushIntake | BaseException] = Queue()
     stopping = Event()
 
     def keep() -> None:
@@ -129,7 +132,7 @@ def push_server(folder: Path, limits: Limits | None = None, gate: Gate | None = 
             raise
         feed = CountedFeed(channels, store.receipt, **bounds)
         feed.handed_over = Semaphore(0)
-        intake = Intake(feed, store, channels, clock, health, Observers(metrics, *([gate] if gate else [])))
+        intake = PushIntake(feed, store, channels, clock, health, Observers(health, metrics, *([gate] if gate else [])))
         ready.put(intake)
         intake.run(stopping.is_set)
         feed.close()
@@ -138,7 +141,7 @@ def push_server(folder: Path, limits: Limits | None = None, gate: Gate | None = 
     keeper = Thread(target=keep)
     keeper.start()
     intake = ready.get(timeout=PATIENCE_S)
-    assert isinstance(intake, Intake)
+    assert isinstance(intake, PushIntake)
     assert isinstance(intake.feed, CountedFeed)
     telemetry = TelemetryDoor(intake.feed, SENDERS, clock, limits or Limits(per_second=1e6, burst=10_000))
     try:

@@ -21,6 +21,9 @@ from storage.embedded import EmbeddedStore
 class Killer:
     """An observer that ends its own process at the first batch."""
 
+    def turned(self) -> None:
+        """Nothing."""
+
     def kept(self, batch: Batch, counts: Counts, seconds: float) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -170,17 +170,25 @@ def test_all_bodies_together_are_bounded(tmp_path: Path) -> None:
     assert stored(tmp_path) == 0
 
 
-def test_a_body_that_does_not_come_and_an_answer_that_does_not_are_timed_out(tmp_path: Path) -> None:
+def test_a_body_that_does_not_come_is_timed_out(tmp_path: Path) -> None:
+    with (
+        push_server(tmp_path, Limits(body_s=0.2)) as site,
+        socket.create_connection(("127.0.0.1", site.port), PATIENCE_S) as slow,
+    ):
+        slow.sendall(_head(100))
+        assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
+    assert stored(tmp_path) == 0
+
+
+def test_an_answer_that_takes_too_long_is_had_later_by_the_same_key(tmp_path: Path) -> None:
     gate = Gate()
-    with push_server(tmp_path, Limits(body_s=0.2, answer_s=0.2), gate=gate) as site:
-        with socket.create_connection(("127.0.0.1", site.port), PATIENCE_S) as slow:
-            slow.sendall(_head(100))
-            assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
+    with push_server(tmp_path, Limits(answer_s=0.2), gate=gate) as site:
         answer = site.post(wire(0), key="slow")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-        gate.opened.set()
+        assert gate.entered.acquire(timeout=PATIENCE_S)
+    with push_server(tmp_path) as site:
         again = site.post(wire(0), key="slow")
-        assert (again.status_code, again.content) == (200, ANSWER)
+        assert (again.status_code, again.content, site.counts.received) == (200, ANSWER, 0)
     assert stored(tmp_path) == 1
 
 

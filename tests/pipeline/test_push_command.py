@@ -90,8 +90,9 @@ def test_a_kill_between_commit_and_answer_loses_nothing_and_doubles_nothing(toke
 
 def test_a_server_that_is_idle_ends_by_itself_with_its_counts(tokens: Path, tmp_path: Path) -> None:
     words = ["--from", "http://127.0.0.1:0", "--tokens", str(tokens), "--grid", GRID, "--store", str(tmp_path / "s")]
-    with started("pipeline.cli", "ingest", *words, "--until-idle", "1.5", "--json") as (server, port):
-        assert push(port, a_reading(), "k").status_code == 200
+    body = a_reading()
+    with started("pipeline.cli", "ingest", *words, "--until-idle", "3", "--json") as (server, port):
+        assert push(port, body, "k").status_code == 200
         out, _ = server.communicate(timeout=60.0)
     assert server.returncode == 0
     assert json.loads(out)["stored"] == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -36,16 +37,15 @@ def kafka_secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres_server() -> Iterator[Server]:
     """A PostgreSQL server; a test that kills it starts it again."""
-    # pytest's folders are root's alone; the server runs as another user.
-    folder = tmp_path_factory.mktemp("postgres")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
-    server = Server(folder)
-    server.start()
-    yield server
-    server.stop()
+    # pytest's folders are root's alone, and made so again by each pytest that starts; the server is another user's.
+    with TemporaryDirectory(prefix="xiaona-postgres-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        server = Server(Path(folder))
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture

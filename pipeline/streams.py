@@ -1,0 +1,55 @@
+"""Kafka's adapters, wired from settings: the feed, a recording's player, and the outlet of what was decided."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from gridcore.clock import Clock
+from gridcore.ports import Store
+from ingest.channels import ChannelTable
+from ingest.grid_directory import AHEAD
+from ingest.kafka_feed import KafkaFeed, KafkaFeedSettings
+from ingest.kafka_play import OFFICIAL_TOLD, OUTAGES_TOLD, READINGS_TOLD, Player
+from ingest.recording import read_recording
+from ingest.wire_parts import ARROW, JSON
+from pipeline.stream_settings import StreamSettings
+
+FORMATS = {"json": JSON, "arrow": ARROW}
+"""Content types by their names on the command line."""
+
+
+def kafka_feed(
+    settings: StreamSettings, channels: ChannelTable, store: Store, clock: Clock, *, honours_recorded_arrival: bool
+) -> KafkaFeed:
+    """The feed of a grid's topics, at the store's offsets.
+
+    Args:
+        settings: Where and how.
+        channels: The grid's channels.
+        store: Knows where each partition goes on.
+        clock: The machine's.
+        honours_recorded_arrival: For replays of a recording alone.
+    """
+    told = KafkaFeedSettings(
+        client=settings.client(),
+        prefix=settings.prefix,
+        group=settings.group,
+        is_classic=settings.group_protocol == "classic",
+        grace_s=settings.grace_s,
+        max_buffered_mb=settings.max_buffered_mb,
+        honours_recorded_arrival=honours_recorded_arrival,
+    )
+    return KafkaFeed(told, channels, clock, store.offsets)
+
+
+def play(recording: Path, settings: StreamSettings, form: str, together: timedelta) -> dict[str, int]:
+    """Send a recording into its topics, outages first; the number of messages by table."""
+    source = read_recording(recording)
+    first, last = source.first, source.last
+    player = Player(settings.client(), settings.prefix, FORMATS[form], together)
+    return {
+        "outages": player.play(OUTAGES_TOLD, source.outages(first, last + AHEAD)),
+        "official": player.play(OFFICIAL_TOLD, source.official(first, last + AHEAD)),
+        "readings": player.play(READINGS_TOLD, source.readings(first, last)),
+    }
