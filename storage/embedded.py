@@ -48,7 +48,7 @@ class EmbeddedStore:
         self._upkeep = Upkeep(self, self._connection)
         try:
             # One snapshot: a commit between the columns and the number that dates them would never be seen.
-            with told_apart(path), self._snapshot():
+            with told_apart(path), self.snapshot():
                 self._generation, self._data_version = self._read_generation(), self._read_data_version()
                 self.readings = History(self._connection, path, "reading", self.reload)
                 self.official = History(self._connection, path, "official", self.reload)
@@ -186,7 +186,7 @@ class EmbeddedStore:
         """Bring the columns in memory up to what other processes have committed."""
         if self._read_data_version() == self._data_version and not anew:
             return
-        with told_apart(self.path), self._snapshot():
+        with told_apart(self.path), self.snapshot():
             data_version, generation = self._read_data_version(), self._read_generation()
             for history in self.histories:
                 history.catch_up() if generation == self._generation and not anew else history.load()
@@ -224,7 +224,7 @@ class EmbeddedStore:
             raise
 
     @contextmanager
-    def _snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[None]:
         """One state of the database for several queries."""
         if self._connection.in_transaction:
             yield
