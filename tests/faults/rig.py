@@ -82,7 +82,7 @@ class Rig:
     def ingest(self, *words: str, until_idle_s: float | None = None) -> subprocess.Popen[str]:
         """Start `xiaona ingest`; it runs until it is ended, or until nothing came for so long."""
         self._runs += 1
-        told = (self.folder / f"ingest-{self._runs}.log").open("w", encoding="utf-8")
+        told = (self.folder / f"run-{self._runs}.log").open("w", encoding="utf-8")
         idle = ["--until-idle", str(FOR_EVER_S if until_idle_s is None else until_idle_s)]
         command = [sys.executable, "-m", "pipeline.cli", "ingest", "--from", f"kafka://{self.cluster.bootstrap}"]
         command += ["--grid", GRID, "--store", self.store, "--json", *idle, *self.options, *words]
@@ -90,21 +90,22 @@ class Rig:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True, env=environment)
 
     def start_command(self, *words: str) -> subprocess.Popen[str]:
-        """Start `xiaona WORDS`."""
+        """Start `xiaona WORDS`; what it tells goes to files, since a pipe that nobody reads would stop it."""
+        self._runs += 1
+        told = (self.folder / f"run-{self._runs}.log").open("w", encoding="utf-8")
         environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), **self.environment}
         command = [sys.executable, "-m", "pipeline.cli", *words]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True, env=environment)
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `xiaona WORDS` to its end."""
         process = self.start_command(*words)
-        out, told = process.communicate(timeout=300)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, told)
+        out, _ = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, self.said())
 
     def said(self) -> str:
-        """What the last `xiaona ingest` wrote to standard error."""
-        return (self.folder / f"ingest-{self._runs}.log").read_text(encoding="utf-8", errors="replace")
+        """What the last process wrote to standard error."""
+        return (self.folder / f"run-{self._runs}.log").read_text(encoding="utf-8", errors="replace")
 
     def drain(self, until_idle_s: float = 2.0) -> dict[str, Any]:
         """Run `xiaona ingest` until nothing is left, and give its closing JSON; it must end well."""
