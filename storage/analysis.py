@@ -7,15 +7,13 @@ CPU time, one thread). The law of `storage.claims` stands here a second time, as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
 
 from gridcore.reading import UNUSABLE, Quality
-from storage.claims import by_cell
-from storage.columns import Label
 from storage.embedded import EmbeddedStore
 from storage.folder_lock import stays
 from storage.history import History
@@ -62,34 +60,35 @@ def analysis_of(store: EmbeddedStore) -> Iterator[duckdb.DuckDBPyConnection]:
     It shows the store as it is now; what is stored later is not in it.
     """
     # The files are read one by one as the caller asks: none may be merged away before the end.
-    with stays(store.path / SEGMENT_FOLDER):
+    with stays(store.path / SEGMENT_FOLDER), _in_memory() as connection:
         store.refresh()
-        connection = duckdb.connect(config={"threads": 1})
-        try:
-            connection.execute("SET TimeZone = 'UTC'")
-            for history in (store.readings, store.official):
-                _add_log(connection, store, history)
-                _add_law(connection, history.kind)
-            _add_readings(connection, store.readings.series.table())
-            yield connection
-        finally:
-            connection.close()
+        for history in (store.readings, store.official):
+            _add_log(connection, store, history)
+            _add_law(connection, history.kind)
+        _add_readings(connection, store.readings.series.table())
+        yield connection
 
 
 @contextmanager
-def analysis_over(labels: Sequence[Label], log: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
+def analysis_over(labels: pa.Table, log: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB with the views `reading` and `reading_claim` of some claims, those of a store on a server.
 
     Args:
-        labels: What the channels are.
+        labels: Columns name, site, quantity, unit of the channels.
         log: All claims of these channels, with the columns of a segment.
     """
+    with _in_memory() as connection:
+        connection.register("reading_log", log)
+        _add_law(connection, "reading")
+        _add_readings(connection, labels)
+        yield connection
+
+
+@contextmanager
+def _in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(config={"threads": 1})
     try:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.register("reading_log", log)
-        _add_law(connection, "reading")
-        _add_readings(connection, _labels(labels))
         yield connection
     finally:
         connection.close()
@@ -103,15 +102,14 @@ def _add_law(connection: duckdb.DuckDBPyConnection, kind: str) -> None:
         connection.execute(view.format(**words))
 
 
-def _add_readings(connection: duckdb.DuckDBPyConnection, series: pa.Table) -> None:
-    """The view of readings, with what each series is: columns name, site, quantity, unit."""
-    connection.register("label", series.rename_columns({"name": "channel"}))
+def _add_readings(connection: duckdb.DuckDBPyConnection, labels: pa.Table) -> None:
+    connection.register("label", labels.rename_columns({"name": "channel"}))
     connection.execute(_READINGS)
 
 
 def _add_log(connection: duckdb.DuckDBPyConnection, store: EmbeddedStore, history: History) -> None:
     """The view KIND_log: all claims as they were written, some of them twice."""
-    hot = claim_table(history.kind, by_cell(history.hot_claims()), history.series.names)
+    hot = claim_table(history.kind, history.hot_claims(), history.series.names)
     connection.register(f"hot_{history.kind}", hot)
     files = [str(store.path / SEGMENT_FOLDER / segment.file) for segment in history.segments]
     parts = [f"SELECT * FROM hot_{history.kind}"]
@@ -119,9 +117,3 @@ def _add_log(connection: duckdb.DuckDBPyConnection, store: EmbeddedStore, histor
         quoted = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
         parts.append(f"SELECT * FROM read_parquet([{quoted}])")
     connection.execute(f"CREATE VIEW {history.kind}_log AS {' UNION ALL BY NAME '.join(parts)}")
-
-
-def _labels(labels: Sequence[Label]) -> pa.Table:
-    words = ("name", "site", "quantity", "unit")
-    columns = [pa.array([getattr(label, word) for label in labels], pa.string()) for word in words]
-    return pa.Table.from_arrays(columns, names=list(words))

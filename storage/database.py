@@ -22,7 +22,7 @@ from storage.durable import make_folder
 DATABASE_FILE = "store.sqlite"
 """Name of the database in a store's directory."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the tables below, kept in SQLite's `user_version`."""
 
 BUSY_TIMEOUT_S = 30.0
@@ -52,16 +52,16 @@ CREATE TABLE segment (
 """
 """Tables of readings and official values."""
 
-RECEIPT_TABLES = """
+RECEIPT_TABLE = """
 CREATE TABLE receipt (
     key TEXT PRIMARY KEY, body_sha256 TEXT NOT NULL, received_at INTEGER NOT NULL, answer BLOB NOT NULL,
     checksum INTEGER NOT NULL
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX receipt_age ON receipt (received_at);
 """
-"""Receipts of pushed requests."""
+"""Tables of the receipts of pushed requests."""
 
-SCHEMA = f"""{HISTORY_TABLES}{RECEIPT_TABLES}CREATE TABLE outage (
+SCHEMA = f"""{HISTORY_TABLES}CREATE TABLE outage (
     asset TEXT NOT NULL, begins INTEGER NOT NULL, ends INTEGER NOT NULL, available_at INTEGER NOT NULL,
     checksum INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (asset, begins, ends)
 ) WITHOUT ROWID, STRICT;
@@ -88,7 +88,7 @@ CREATE TABLE outbox (
     issue_time INTEGER NOT NULL, kind TEXT NOT NULL, place INTEGER NOT NULL, is_sent INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX outbox_pending ON outbox (seq) WHERE is_sent = 0;
-"""
+{RECEIPT_TABLE}"""
 """Tables. Instants are microseconds since 1970 in UTC.
 
 `hot` is a log: claims are added as blobs of columns, never changed, and read in order of `seq`, which no later blob

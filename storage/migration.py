@@ -1,7 +1,7 @@
 """Migration: a store that an older program made, brought to this program's layout; all of it or nothing.
 
-2 to 3: claims were rows of the log, one each, and segments were whole files without an index of their row groups; they
-become blobs of columns, and segments that are read group by group. Receipts of pushed requests are new.
+2 to 3: receipts of pushed requests. 3 to 4: claims were rows of the log, one each, and segments were whole files without
+an index of their row groups; they become blobs of columns, and segments that are read group by group.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from storage import hot
 from storage.checksums import verify_claims
 from storage.claims import Claims, Int64s, by_cell
 from storage.columns import Labels, Words
-from storage.database import HISTORY_TABLES, RECEIPT_TABLES
+from storage.database import HISTORY_TABLES, RECEIPT_TABLE
 from storage.newest import Newest
 from storage.segment_files import to_claims
 from storage.segments import COLUMNS, SEGMENT_FOLDER, add_to_manifest, file_sha256, write_segment
@@ -29,8 +29,14 @@ BLOB_ROWS = 100_000
 """Rows of the old log that become one blob."""
 
 
-def to_version_3(connection: sqlite3.Connection, store: Path) -> None:
-    """Move series, log and segments of a store of version 2; runs inside a transaction.
+def to_version_3(connection: sqlite3.Connection, store: Path) -> None:  # noqa: ARG001 - a step of the same form
+    """Add the tables of receipts."""
+    for statement in RECEIPT_TABLE.split(";"):
+        connection.execute(statement)
+
+
+def to_version_4(connection: sqlite3.Connection, store: Path) -> None:
+    """Move series, log and segments of a store of version 3; runs inside a transaction.
 
     The old segment files are left to be swept up.
 
@@ -39,7 +45,7 @@ def to_version_3(connection: sqlite3.Connection, store: Path) -> None:
     """
     for table in ("series", "segment", "reading", "official"):
         connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
-    for statement in (HISTORY_TABLES + RECEIPT_TABLES).split(";"):
+    for statement in HISTORY_TABLES.split(";"):
         connection.execute(statement)
     for kind in ("reading", "official"):
         series, newest = _series(connection, kind), Newest()
@@ -55,7 +61,7 @@ def to_version_3(connection: sqlite3.Connection, store: Path) -> None:
         connection.execute(f"DROP TABLE old_{table}")
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Path], None]] = {2: to_version_3}
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Path], None]] = {2: to_version_3, 3: to_version_4}
 """What brings the tables from a version to the next one."""
 
 

@@ -6,7 +6,7 @@ time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,6 @@ import pyarrow as pa
 from gridcore.errors import StoreDamagedError
 from storage.altered import Finding, altered, unconserved
 from storage.analysis import analysis_over
-from storage.columns import Label
 from storage.database import told_apart
 from storage.export import DEAD_LETTER_SCHEMA, EXPORT_ROWS, LETTERS, OFFSET_SCHEMA, reading_files, write_rows
 from storage.postgres import PostgresStore
@@ -43,10 +42,9 @@ def check(url: str) -> list[Finding]:
 def export(url: str, out: Path) -> None:
     """Write readings, revisions, dead_letters and offsets as Parquet; see `storage.export`."""
     with _seen(url) as store, told_apart(out):
-        labels = store.readings.series.labels()
         with reading_files(out) as files:
-            for series in _portions(store.readings, labels):
-                with analysis_over(*_log(store.readings, labels, series)) as analysis:
+            for labels in _portions(store.readings):
+                with analysis_over(labels, _log(store.readings, labels)) as analysis:
                     files.add(analysis)
         write_rows(out / "dead_letters.parquet", DEAD_LETTER_SCHEMA, store.rows(LETTERS))
         write_rows(out / "offsets.parquet", OFFSET_SCHEMA, sorted(store.offsets().items()))
@@ -117,15 +115,14 @@ def _seen(url: str) -> Iterator[PostgresStore]:
 
 def _unconserved(store: PostgresStore) -> Iterator[Finding]:
     """Counts of what came against what is there, and claims that are not those that were written."""
-    labels = store.readings.series.labels()
     claims = cells = official = 0
     try:
-        for series in _portions(store.readings, labels):
-            with analysis_over(*_log(store.readings, labels, series)) as analysis:
+        for labels in _portions(store.readings):
+            with analysis_over(labels, _log(store.readings, labels)) as analysis:
                 row = analysis.execute("SELECT count(*), count(*) FILTER (place = 1) FROM reading").fetchall()[0]
             claims, cells = claims + row[0], cells + row[1]
-        for series in _portions(store.official, store.official.series.labels()):
-            official += len(store.official.claims_of(series))
+        for labels in _portions(store.official):
+            official += len(store.official.claims_of(labels.column("number").to_pylist()))
     except StoreDamagedError as damage:
         yield Finding(f"{damage.what}, {damage.file}", damage.got, "those that were written")
         return
@@ -135,24 +132,23 @@ def _unconserved(store: PostgresStore) -> Iterator[Finding]:
     yield from unconserved(store, tally, claims=claims, cells=cells, official=official)
 
 
-def _portions(history: PostgresHistory, labels: dict[int, Label]) -> Iterator[list[int]]:
-    """Series by name, together at most `EXPORT_ROWS` claims, or a single one."""
-    sizes = history.sizes()
-    portion: list[int] = []
-    rows = 0
-    for number in (number for number in labels if number in sizes):
-        if portion and rows + sizes[number] > EXPORT_ROWS:
-            yield portion
-            portion, rows = [], 0
-        portion.append(number)
-        rows += sizes[number]
-    if portion:
-        yield portion
+def _portions(history: PostgresHistory) -> Iterator[pa.Table]:
+    """Labels of the series by name, in portions of at most `EXPORT_ROWS` claims, or of a single series."""
+    labels, sizes = history.series.table(), history.sizes()
+    begin = rows = 0
+    for place, number in enumerate(labels.column("number").to_pylist()):
+        size = sizes.get(number, 0)
+        if place > begin and rows + size > EXPORT_ROWS:
+            yield labels.slice(begin, place - begin)
+            begin, rows = place, 0
+        rows += size
+    if begin < labels.num_rows:
+        yield labels.slice(begin)
 
 
-def _log(history: PostgresHistory, labels: dict[int, Label], series: Sequence[int]) -> tuple[list[Label], pa.Table]:
-    """Labels of some series, and all their claims with the columns of a segment."""
+def _log(history: PostgresHistory, labels: pa.Table) -> pa.Table:
+    """All claims of some series, with the columns of a segment."""
+    series = labels.column("number").to_pylist()
     claims = history.claims_of(series)
-    mine = [labels[number] for number in series]
     renumbered = replace(claims, series=ranks(claims.series, series).astype("int32"))
-    return mine, claim_table(history.kind, renumbered, [label.name for label in mine])
+    return claim_table(history.kind, renumbered, labels.column("name").to_pylist())

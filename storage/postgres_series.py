@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from gridcore.errors import BrokenInvariantError
-from storage.columns import Label
+from storage.columns import Labels, Words
 from storage.postgres_session import Session, arrays
+from storage.series import Series
 
 _COLUMNS = "number, name, site, quantity, unit"
 
@@ -31,62 +31,65 @@ class SeriesTable:
 
     def __init__(self, session: Session, kind: str) -> None:
         self._session, self._kind = session, kind
-        self._known: dict[str, tuple[int, Label]] = {}
-        self._placed: dict[str, tuple[int, Label]] = {}
+        self._series, self._numbers = Series(kind), np.zeros(0, np.int32)
+        self._kept = 0
 
     def numbers(self, names: Iterable[str]) -> dict[str, int]:
         """Numbers of the names that were ever heard of."""
         wanted = list(dict.fromkeys(names))
-        unknown = [name for name in wanted if name not in self._known]
-        self._known |= self._found(unknown)
-        return {name: self._known[name][0] for name in wanted if name in self._known}
+        self._learn(wanted)
+        self.keep()
+        known = self._series.numbers
+        return {name: int(self._numbers[known[name]]) for name in wanted if name in known}
 
-    def labels(self) -> dict[int, Label]:
-        """Every series by its number."""
-        query = f"SELECT {_COLUMNS} FROM series WHERE kind = ? ORDER BY name"
-        return {row[0]: Label(*row[1:]) for row in self._session.rows(query, (self._kind,))}
+    def table(self) -> pa.Table:
+        """Columns number, name, site, quantity, unit of every series, sorted by name."""
+        return self._session.table(f"SELECT {_COLUMNS} FROM series WHERE kind = '{self._kind}' ORDER BY name")
 
-    def place(self, labels: Sequence[Label]) -> npt.NDArray[np.int32]:
+    def place(self, labels: Labels) -> npt.NDArray[np.int32]:
         """The number of each label; runs inside a transaction, and new series get theirs in it.
 
         Raises:
             BrokenInvariantError: A series changed its site, quantity or unit.
         """
-        self._placed = {}
-        unknown = {label.name: label for label in labels if label.name not in self._known}
-        if unknown:
-            self._placed = self._found(list(unknown))
-            self._placed |= self._made([label for name, label in unknown.items() if name not in self._placed])
-        numbers = []
-        for label in labels:
-            number, known = self._known.get(label.name) or self._placed[label.name]
-            if known != label:
-                raise BrokenInvariantError("a series changed what it is", asset=label.name, got=label, wanted=known)
-            numbers.append(number)
-        return np.array(numbers, dtype=np.int32)
+        # What a broken transaction left may not be so.
+        self._series.forget_after(self._kept)
+        self._numbers = self._numbers[: self._kept]
+        if missing := self._learn(labels.names):
+            self._make(labels, missing)
+            self._learn(missing)
+        return self._numbers[self._series.place(labels)]
 
     def keep(self) -> None:
         """Remember what was placed; its transaction is committed."""
-        self._known |= self._placed
-        self._placed = {}
+        self._kept = len(self._series)
 
-    def _found(self, names: Sequence[str]) -> dict[str, tuple[int, Label]]:
-        if not names:
-            return {}
-        query = f"SELECT {_COLUMNS} FROM series WHERE kind = ? AND name = ANY(?)"
-        return {row[1]: (row[0], Label(*row[1:])) for row in self._session.rows(query, (self._kind, list(names)))}
+    def _learn(self, names: Iterable[str]) -> list[str]:
+        """Read the series that are not in memory; gives the names that are not in the database either."""
+        unknown = list(dict.fromkeys(name for name in names if name not in self._series.numbers))
+        if not unknown:
+            return []
+        query = f"SELECT {_COLUMNS} FROM series WHERE kind = '{self._kind}' AND name = ANY(?)"
+        found = self._session.table(query, arrays(pa.array(unknown, pa.string())))
+        words = [_words(found.column(name)) for name in ("site", "quantity", "unit")]
+        self._series.place(Labels(found.column("name").to_pylist(), (words[0], words[1], words[2])))
+        self._numbers = np.append(self._numbers, found.column("number").to_numpy().astype(np.int32))
+        return [name for name in unknown if name not in self._series.numbers]
 
-    def _made(self, labels: Sequence[Label]) -> dict[str, tuple[int, Label]]:
-        """New series, also those that another process makes meanwhile; in one order, so that no two wait in a ring."""
-        if not labels:
-            return {}
-        ordered = sorted(labels, key=lambda label: label.name)
+    def _make(self, labels: Labels, names: Sequence[str]) -> None:
+        """New series, unless another process makes them meanwhile; in one order, so that no two wait in a ring."""
+        place = {name: number for number, name in reversed(list(enumerate(labels.names)))}
+        ordered = [labels[place[name]] for name in sorted(names)]
         columns = [[getattr(label, word) for label in ordered] for word in ("name", "site", "quantity", "unit")]
         insert = f"""INSERT INTO series (kind, name, site, quantity, unit)
                      SELECT '{self._kind}', * FROM unnest(?::text[], ?::text[], ?::text[], ?::text[])
                      ON CONFLICT (kind, name) DO NOTHING"""
         self._session.run(insert, columns)
-        return self._found([label.name for label in ordered])
+
+
+def _words(column: pa.ChunkedArray) -> Words:
+    encoded = pa.array(column.to_pylist(), pa.string()).dictionary_encode()
+    return Words(encoded.indices.to_numpy().astype(np.int32), encoded.dictionary.to_pylist())
 
 
 def lock_series(session: Session, numbers: Sequence[npt.NDArray[np.int32]]) -> None:

@@ -173,7 +173,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_a_store_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
     with closing(filled(tmp_path)) as store:
         store.rows("PRAGMA user_version = 99")
-    with pytest.raises(BadInputError, match=r"got 99; wanted 3"):
+    with pytest.raises(BadInputError, match=r"got 99; wanted 4"):
         EmbeddedStore(tmp_path)
 
 

@@ -14,7 +14,7 @@ from storage.check import check
 from storage.embedded import EmbeddedStore
 from tests.contracts.store_content import NEVER_REACHED, answers, batch, official, outage, reading
 from tests.storage.telemetry import sealed_store, telemetry_batch
-from tests.storage.version_2 import make_old
+from tests.storage.version_3 import make_old
 
 
 def filled(path: Path) -> EmbeddedStore:
@@ -31,9 +31,9 @@ def test_a_store_of_the_version_before_is_brought_up_with_what_it_holds(tmp_path
         before = answers(store.known_at(NEVER_REACHED)), store.offsets()
     make_old(tmp_path)
     for opening in (EmbeddedStore, check):
-        with pytest.raises(BadInputError, match=r"got 2; wanted 3; .* `xiaona store migrate`"):
+        with pytest.raises(BadInputError, match=r"got 3; wanted 4; .* `xiaona store migrate`"):
             opening(tmp_path)
-    assert [maintenance.migrate(tmp_path) for _ in range(2)] == [3, 3]
+    assert [maintenance.migrate(tmp_path) for _ in range(2)] == [4, 4]
     assert check(tmp_path) == []
     with closing(EmbeddedStore(tmp_path)) as store:
         assert (answers(store.known_at(NEVER_REACHED)), store.offsets()) == before
@@ -41,6 +41,16 @@ def test_a_store_of_the_version_before_is_brought_up_with_what_it_holds(tmp_path
         again = telemetry_batch("plant/1", 100, 0, 10)
         assert store.accept(again, ()).duplicate == 1000
     assert len(list((tmp_path / "segments").iterdir())) == 1
+
+
+def test_a_store_of_two_versions_before_takes_both_steps(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    make_old(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection:
+        connection.execute("DROP TABLE receipt")
+        connection.execute("PRAGMA user_version = 2")
+    assert maintenance.migrate(tmp_path) == 4
+    assert check(tmp_path) == []
 
 
 def test_a_damaged_store_is_not_brought_up_and_stays_as_it_is(tmp_path: Path) -> None:
@@ -52,7 +62,7 @@ def test_a_damaged_store_is_not_brought_up_and_stays_as_it_is(tmp_path: Path) ->
     with pytest.raises(StoreDamagedError, match=segment.name):
         maintenance.migrate(tmp_path)
     segment.write_bytes(whole)
-    assert maintenance.migrate(tmp_path) == 3
+    assert maintenance.migrate(tmp_path) == 4
     assert check(tmp_path) == []
 
 
@@ -61,5 +71,5 @@ def test_a_version_that_no_step_begins_at_is_refused_with_what_to_do(tmp_path: P
     filled(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection:
         connection.execute(f"PRAGMA user_version = {version}")
-    with pytest.raises(BadInputError, match=f"got {version}; wanted one of 2 to 3; fill a new store"):
+    with pytest.raises(BadInputError, match=f"got {version}; wanted one of 2 to 4; fill a new store"):
         maintenance.migrate(tmp_path)

@@ -1,4 +1,4 @@
-"""A store as version 2 of the tables left it: the log in rows, segments without an index; made from one of today."""
+"""A store as version 3 of the tables left it: the log in rows, segments without an index; made from one of today."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CREATE TABLE old_segment (
 
 
 def make_old(path: Path) -> None:
-    """Turn a closed store into one of version 2 with the same content."""
+    """Turn a closed store into one of version 3 with the same content."""
     with closing(EmbeddedStore(path)) as store, closing(sqlite3.connect(path / "store.sqlite")) as connection:
         connection.executescript(TABLES)
         for history in (store.readings, store.official):
@@ -46,10 +46,10 @@ def make_old(path: Path) -> None:
             _write_log(connection, history.kind, history.hot_claims())
             for segment in history.segments:
                 _write_segment(connection, path / SEGMENT_FOLDER / segment.file, history.kind)
-        for table in ("series_block", "newest", "hot", "segment", "receipt"):
+        for table in ("series_block", "newest", "hot", "segment"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE old_segment RENAME TO segment")
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
         connection.commit()
 
 
