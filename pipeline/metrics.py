@@ -18,9 +18,8 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Met
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gridcore.ports import Batch, Counts
-from ingest import accept
 from ingest.channels import ChannelTable
-from ingest.reasons import DECODE_REASONS, OFFICIAL_REASONS, OUTAGE_REASONS
+from ingest.reasons import ALL_REASONS
 from ingest.watermark import NEVER, Watermark, at_start, observe
 
 OTHER = "other"
@@ -31,9 +30,6 @@ MOST_SITES = 200
 
 OUTCOMES = ("stored", "duplicate", "revised", "conflict", "dead_letter")
 """What becomes of a reading."""
-
-REASONS = frozenset({*DECODE_REASONS, *accept.REASONS, *OFFICIAL_REASONS, *OUTAGE_REASONS})
-"""Reasons of dead letters."""
 
 READINESS = ("read_past", "at_end", "grace_over")
 """Why a tick took its readings to be complete, from best to worst; a tick is counted by its worst source."""
@@ -91,7 +87,7 @@ class Metrics:
         for outcome in OUTCOMES:
             self.readings.labels(outcome).inc(amounts[outcome])
         for reason, amount in counts.dead_letters.items():
-            self.dead_letters.labels(reason if reason in REASONS else OTHER).inc(amount)
+            self.dead_letters.labels(reason if reason in ALL_REASONS else OTHER).inc(amount)
         self.late.inc(counts.flags.get("late", 0))
         self.commit.observe(seconds)
         if self._event_time is not None:

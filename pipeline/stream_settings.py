@@ -41,6 +41,9 @@ class StreamSettings(BaseModel):
     largest_dead_share: float = Field(default=0.5, gt=0, le=1)
     """Share of dead letters beyond which the stream is stopped; 1 for never."""
 
+    publishes: bool = True
+    """Forecasts, plans, setpoints and dead letters go out to their topics while a run lasts."""
+
     security: Literal["plaintext", "tls", "sasl_tls"] = "plaintext"
     """How the brokers are reached; what they refuse is never tried in another way."""
 

@@ -1,7 +1,7 @@
 """Migration: a store that an older program made, brought to this program's layout; all of it or nothing.
 
-2 to 3: receipts of pushed requests. 3 to 4: claims were rows of the log, one each, and segments were whole files without
-an index of their row groups; they become blobs of columns, and segments that are read group by group.
+2 to 3: receipts of pushed requests. 3 to 4: claims were rows of the log, one each, and segments were whole files
+without an index of their row groups; they become blobs of columns, and segments that are read group by group.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from gridcore.errors import BrokenInvariantError, StoreConflictError, StoreDamag
 from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, Receipt, RegisteredModel
 from storage.checksums import content_checksum, row_checksum, verify_rows
 from storage.columns import arrived_official, arrived_readings, instant_of, micros
+from storage.counting import count
 from storage.documents import TOPICS, Document, content_sha256, documents_of
-from storage.embedded import count
 from storage.embedded_known import EmbeddedKnown
 from storage.postgres_history import PostgresHistory
 from storage.postgres_schema import open_tables

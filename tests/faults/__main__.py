@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.postgres.server import Server
-from tests.faults import broker, consumer, content, database, limits, security
+from tests.faults import broker, consumer, content, database, limits, outward, push, security
 from tests.faults.ledger import Outcome, as_json
 from tests.faults.rig import Rig, cluster
 
@@ -31,7 +31,7 @@ INSIDE = "XIAONA_FAULTS_INSIDE"
 ON_ONE = (
     consumer.killed, consumer.frozen, consumer.storm, consumer.silent_and_skewed, broker.killed, broker.produce_errors,
     limits.retention, limits.disk_full, limits.torn_segment, limits.corrupt_store, limits.killed_while_sealing,
-    content.poison, content.clock_change, content.drift,
+    content.poison, content.clock_change, content.drift, outward.relay_killed, push.flood,
 )  # fmt: skip
 """Faults that one plain broker is enough for, each with topics of its own."""
 
