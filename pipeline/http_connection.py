@@ -1,6 +1,6 @@
 """Connections of the web server with bounds of their own: silent and slow ones make room for those that speak.
 
-uvicorn waits for ever for a request's head, and holds a silent connection for ever. A thousand of them, which need no
+uvicorn waits for ever for a request's head, and holds a silent connection for ever. Some hundreds of them, which need no
 token, would shut the door for everyone.
 """
 
@@ -17,8 +17,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 class Bounds:
     """What a connection may take, and how many there may be."""
 
-    connections: int = 1_000
-    """Open at most; one more closes the one that has been silent longest, or is answered 503 where none is."""
+    connections: int = 500
+    """Open at most; one more closes the one that has been silent longest, or is answered 503 where none is.
+
+    A process may often open 1,024 files, of which the store and Kafka's client need some.
+    """
 
     head_s: float = 10.0
     """How long a connection may take until a request's head is whole, however often it sends a little [s]."""
