@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -89,12 +89,14 @@ class Rig:
         environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), **self.environment}
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True, env=environment)
 
-    def start_command(self, *words: str) -> subprocess.Popen[str]:
-        """Start `xiaona WORDS`."""
+    def start_command(self, *words: str, log: Path | None = None) -> subprocess.Popen[str]:
+        """Start `xiaona WORDS`; what it logs goes to a file, or to a pipe, which must be read or stops it when full."""
         environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), **self.environment}
         command = [sys.executable, "-m", "pipeline.cli", *words]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
+        with ExitStack() as opened:
+            told = pipe if log is None else opened.enter_context(log.open("a", encoding="utf-8"))
+            return subprocess.Popen(command, stdout=pipe, stderr=told, text=True, env=environment)
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `xiaona WORDS` to its end."""
