@@ -6,7 +6,7 @@ refused certificate or password ends the run and never falls back to plaintext.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import perf_counter
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
@@ -31,8 +31,9 @@ REFUSED = frozenset(
 )
 """The broker does not let us in: waiting changes nothing."""
 
-NO_NEW_PROTOCOL = frozenset({KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION})
-"""The broker does not speak the group protocol of KIP-848: it is older than Kafka 4.0, or it was switched off."""
+NEW_PROTOCOL = "ConsumerGroupHeartbeat"
+"""Request of the group protocol of KIP-848; a broker that lacks it, being older than Kafka 4.0 or told so, is known by
+nothing but this word in a fatal error."""
 
 
 def consumer_settings(client: Client, group: str, *, is_classic: bool = False) -> dict[str, str | int | bool]:
@@ -135,15 +136,18 @@ def topics_of(consumer: Consumer, complaints: Complaints, brokers: str) -> dict[
         return {name: sorted(topic.partitions) for name, topic in listed.items()}
 
 
+def lacks_new_protocol(error: KafkaError) -> bool:
+    """The broker does not speak the group protocol of KIP-848."""
+    unsupported = {KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION}
+    return error.code() in unsupported or (error.code() == KafkaError._FATAL and NEW_PROTOCOL in error.str())
+
+
 def gap(source: str, offset: int, first: int, end: int) -> StreamGapError:
     """The broker no longer has, or never had, the offset that comes next."""
     if offset < first:
         got = f"the log begins at {first}: {first - offset} messages were deleted before they were read"
+        wanted = f"offset {offset}, or accepts_loss = true in [stream] to go on with what is left"
     else:
         got = f"the log ends at {end}: it is another topic, or it was made anew"
-    return StreamGapError(
-        "the stream does not hold the store's offset", file=source, got=got, wanted=f"offset {offset}"
-    )
-
-
-OnError = Callable[[KafkaError], None]
+        wanted = f"offset {offset}"
+    return StreamGapError("the stream does not hold the store's offset", file=source, got=got, wanted=wanted)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import numpy as np
 from confluent_kafka import (
@@ -29,17 +27,17 @@ from gridcore.ports import Batch
 from gridcore.timeline import to_numpy
 from ingest.channels import ChannelTable
 from ingest.kafka_client import (
-    NO_NEW_PROTOCOL,
     REFUSED,
-    Client,
     Complaints,
     consumer_settings,
     gap,
+    lacks_new_protocol,
     meaning,
     topics_of,
 )
 from ingest.kafka_partition import Partition, topics_in
 from ingest.kafka_run import run_of
+from ingest.kafka_settings import KafkaFeedSettings, Readiness
 
 POLL_S = 0.1
 """How long messages that the broker has are waited for before what came is looked at [s]."""
@@ -49,43 +47,6 @@ MOST_MESSAGES, WANTED_BYTES = 50_000, 8 << 20
 
 FULL_MESSAGES = 20_000
 """A partition with so many messages is handed out before more are polled: below it commits cost more than rows."""
-
-
-class Readiness(StrEnum):
-    """Why a tick need not wait longer for a partition."""
-
-    PAST = "read_past"
-    """It was read past the instant."""
-
-    END = "at_end"
-    """It was read to the end that it had after the instant."""
-
-    GRACE = "grace_over"
-    """The grace time has passed before either."""
-
-
-@dataclass(frozen=True)
-class KafkaFeedSettings:
-    """How a feed reads."""
-
-    client: Client
-    """Where and as whom to connect, in librdkafka's names."""
-
-    prefix: str = "xiaona"
-    """First part of the topics' names."""
-
-    group: str = ""
-    """Consumer group whose members share the partitions; empty for a reader of all of them, which no rebalance, and
-    no dead member's session that has yet to run out, keeps waiting."""
-
-    grace_s: float = 30.0
-    """How long a partition that is not read to its end holds a tick back [s]."""
-
-    max_buffered_mb: int = 64
-    """What waits in this process in all; a partition beyond its share is paused [MB]."""
-
-    honours_recorded_arrival: bool = False
-    """A reading was first had when it says, not when it came to the broker: for replays of a recording."""
 
 
 class KafkaFeed:
@@ -117,7 +78,7 @@ class KafkaFeed:
         self._readiness: dict[str, Readiness] = {}
         self._gained: set[tuple[str, int]] = set()
         self._is_assigned, self._is_drained, self._message_bytes = False, False, WANTED_BYTES // 500
-        self._consumer, self._complaints = self._connect(is_classic=False)
+        self._consumer, self._complaints = self._connect(is_classic=settings.is_classic)
 
     def seek(self, offsets: Mapping[str, int]) -> None:
         """Continue each partition at the store's offset, at its beginning where the store has none."""
@@ -175,12 +136,8 @@ class KafkaFeed:
 
     def lags(self) -> dict[str, int]:
         """Messages of each partition that are not yet handed out, as far as the broker has told its end."""
-        told = {}
-        for key, partition in self._partitions.items():
-            end = self._consumer.get_watermark_offsets(TopicPartition(*key), cached=True)[1]
-            if end >= 0:
-                told[partition.source] = max(end - partition.start, 0)
-        return told
+        ends = {at: self._consumer.get_watermark_offsets(self._place(at), cached=True)[1] for at in self._partitions}
+        return {(of := self._partitions[at]).source: max(end - of.start, 0) for at, end in ends.items() if end >= 0}
 
     @property
     def is_ready(self) -> bool:
@@ -219,6 +176,8 @@ class KafkaFeed:
             self._begin(key, offsets)
         self._gained |= set(keys)
         consumer.incremental_assign([self._place(key) for key in keys])
+        # Paused for what waited here when it was lost.
+        consumer.resume([TopicPartition(*key) for key in keys])
         self._is_assigned, self._ends = True, {}
 
     def _lose(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
@@ -266,7 +225,12 @@ class KafkaFeed:
             if cause.args[0].code() in REFUSED:
                 raise meaning(cause.args[0], self._brokers) from cause
             return  # A broker that is away for a while: the grace time bounds how long it is asked again.
-        self._ends |= {(answer.topic, answer.partition): answer.offset for answer in answers if answer.error is None}
+        for answer in answers:
+            if answer.error is None:
+                key = answer.topic, answer.partition
+                self._ends[key] = answer.offset
+                if (partition := self._partitions[key]).start > answer.offset:
+                    raise gap(partition.source, partition.start, 0, answer.offset)
 
     def _wait(self, waiting_for: Sequence[tuple[str, int]]) -> None:
         """Poll for what is missing, and for no more, so that no poll waits for messages that are not there."""
@@ -299,16 +263,30 @@ class KafkaFeed:
     def _heed(self, message: KafkaMessage, error: KafkaError) -> None:
         topic, number = message.topic(), message.partition()
         if error.code() == KafkaError._PARTITION_EOF:
-            if (partition := self._partitions.get((topic or "", -1 if number is None else number))) is not None:
+            key = topic or "", -1 if number is None else number
+            if key in self._gained and key in self._partitions:
+                # It stands behind messages that are fetched again: were they taken for read, they would be passed over.
+                self._consumer.seek(self._place(key))
+            elif (partition := self._partitions.get(key)) is not None:
                 partition.read_to = max(partition.read_to, message.offset() or 0)
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and topic is not None and number is not None:
-            first, end = self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=5.0)
-            raise gap(f"{topic}/{number}", self._partitions[topic, number].read_to, first, end)
-        elif error.code() in NO_NEW_PROTOCOL and self._settings.group and not self._is_assigned:
+            if (partition := self._partitions.get((topic, number))) is not None:
+                self._meet_gap(TopicPartition(topic, number), partition)
+        elif self._settings.group and not self._is_assigned and lacks_new_protocol(error):
             self._consumer.close()
             self._consumer, self._complaints = self._connect(is_classic=True)
-        elif error.code() in REFUSED or error.fatal():
+        elif error.code() in REFUSED or error.code() == KafkaError._FATAL or error.fatal():
             raise meaning(error, topic or self._brokers)
+
+    def _meet_gap(self, place: TopicPartition, partition: Partition) -> None:
+        """The broker has not what comes next: that is told, or what it deleted is passed over if the user wants so."""
+        first, end = self._consumer.get_watermark_offsets(place, timeout=5.0)
+        if not self._settings.accepts_loss or first <= partition.read_to:
+            raise gap(partition.source, partition.read_to, first, end)
+        partition.pass_over(first, self._clock.now())
+        # Its fetching has ended with the error: only a new assignment begins it again.
+        self._consumer.incremental_unassign([place])
+        self._consumer.incremental_assign([TopicPartition(place.topic, place.partition, first)])
 
     def _sort_in(self, messages: Iterable[KafkaMessage]) -> None:
         """Give each partition its messages, and pause those that hold more than their share."""

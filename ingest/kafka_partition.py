@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from ingest.channels import ChannelTable
 from ingest.given_wire import DecodedGiven, decode_official, decode_outages
 from ingest.instants import Int64s
 from ingest.kafka_run import Run
+from ingest.reasons import DELETED
 from ingest.wire import decode_messages
 
 MOST_MESSAGES = 50_000
@@ -133,7 +135,7 @@ class Partition:
     def __init__(self, source: str, topic: Topic, start: int, *, honours_recorded_arrival: bool) -> None:
         self.source, self._topic, self._honours = source, topic, honours_recorded_arrival
         self.start, self.read_to, self.is_paused = start, start, False
-        self._runs: deque[Run] = deque()
+        self._runs: deque[Run | Chunk] = deque()
         self._chunk: Chunk | None = None
         self.waiting_messages, self.waiting_bytes = 0, 0
 
@@ -150,11 +152,26 @@ class Partition:
         self._runs.append(run)
         self._weigh(len(run.offsets), run.size_bytes)
 
+    def pass_over(self, first: int, at: datetime) -> None:
+        """The broker deleted all from `read_to` up to an offset: what waits, then a dead letter in place of the rest.
+
+        Args:
+            first: The broker's first offset, above `read_to`.
+            at: When we were told.
+        """
+        detail = f"offsets {self.read_to} to {first - 1} were deleted before they were read"
+        letter = DeadLetter(at, self.source, self.read_to, DELETED, detail, b"")
+        none = np.empty(0, np.int64)
+        last, known = np.array([first - 1]), np.array([NEVER])
+        self._runs.append(Chunk(EMPTY[self._topic.table].empty_table(), none, none, (letter,), last, known, 0))
+        self.read_to = first
+        self._weigh(1, 0)
+
     def is_past(self, due_us: int) -> bool:
         """The next message that waits was first had after an instant."""
-        if self._chunk is None and self._runs and not self._honours:
+        if self._chunk is None and self._runs and isinstance(head := self._runs[0], Run) and not self._honours:
             # Not decoded for this alone: what is decoded is handed out, and more may yet come to go with it.
-            return int(self._runs[0].arrived_us[0]) > due_us
+            return int(head.arrived_us[0]) > due_us
         chunk = self._decoded()
         return chunk is not None and int(chunk.available_us[0]) > due_us
 
@@ -177,11 +194,17 @@ class Partition:
     def _decoded(self) -> Chunk | None:
         """The chunk at the head, decoded of raw runs where there is none."""
         if self._chunk is None and self._runs:
-            taken = [self._runs.popleft()]
-            while self._runs and _fits(taken, self._runs[0]):
-                taken.append(self._runs.popleft())
-            self._chunk = self._decode(_joined(taken))
+            head = self._runs.popleft()
+            self._chunk = head if isinstance(head, Chunk) else self._decode(self._joined_with(head))
         return self._chunk
+
+    def _joined_with(self, head: Run) -> Run:
+        """A run with those after it that can be decoded together with it."""
+        taken = [head]
+        while self._runs and isinstance(run := self._runs[0], Run) and _fits(taken, run):
+            self._runs.popleft()
+            taken.append(run)
+        return _joined(taken)
 
     def _decode(self, run: Run) -> Chunk:
         table, rows = self._topic.decode(run, self.source)

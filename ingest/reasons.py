@@ -70,5 +70,10 @@ OUTAGE_REASONS = {
 }
 """What can be wrong with an outage, in the order in which it is looked at."""
 
-ALL_REASONS = DECODE_REASONS | PLACE_REASONS | OFFICIAL_REASONS | OUTAGE_REASONS
+DELETED = "deleted_before_read"
+
+STREAM_REASONS = {DELETED: "messages that the broker had deleted before they were read; the user let them go"}
+"""What a stream itself can lack; the letter has no bytes, and its detail tells which offsets."""
+
+ALL_REASONS = DECODE_REASONS | PLACE_REASONS | OFFICIAL_REASONS | OUTAGE_REASONS | STREAM_REASONS
 """Every reason that there is, with what is wrong."""

@@ -33,7 +33,7 @@ def relayed(where: str | Path, stream: StreamSettings | None) -> Iterator[Callab
     Yields:
         To be called after a decision: it wakes the relay, and raises what ended it.
     """
-    if stream is None or not stream.relays:
+    if stream is None or not stream.publishes:
         yield _nothing
         return
     relay = RelayThread(where, stream, SystemClock())

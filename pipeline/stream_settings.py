@@ -29,11 +29,11 @@ class StreamSettings(BaseModel):
     group: str = ""
     """Consumer group to share the partitions with; empty to read all of them, see `ingest.kafka_feed`."""
 
+    group_protocol: Literal["consumer", "classic"] = "consumer"
+    """KIP-848, or the protocol of brokers before Kafka 4.0, which is fallen back to as well."""
+
     grace_s: float = Field(default=30.0, gt=0)
     """How long a partition that is not read to its end holds a tick back [s]."""
-
-    relays: bool = True
-    """A live run sends its forecasts, plans, setpoints and dead letters; false where `xiaona relay` does."""
 
     max_buffered_mb: int = Field(default=64, ge=1)
     """Messages that wait in this process at most, beside the client's own 64 MB [MB]."""
@@ -41,8 +41,12 @@ class StreamSettings(BaseModel):
     largest_dead_share: float = Field(default=0.5, gt=0, le=1)
     """Share of dead letters beyond which the stream is stopped; 1 for never."""
 
+    accepts_loss: bool = False
+    """Messages that the broker deleted before they were read are let go, with a dead letter that tells which; else they
+    stop the run."""
+
     publishes: bool = True
-    """Forecasts, plans, setpoints and dead letters go out to their topics while a run lasts."""
+    """A live run sends its forecasts, plans, setpoints and dead letters; false where `xiaona relay` does."""
 
     security: Literal["plaintext", "tls", "sasl_tls"] = "plaintext"
     """How the brokers are reached; what they refuse is never tried in another way."""

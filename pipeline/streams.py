@@ -9,8 +9,9 @@ from gridcore.clock import Clock
 from gridcore.ports import Store
 from ingest.channels import ChannelTable
 from ingest.grid_directory import AHEAD
-from ingest.kafka_feed import KafkaFeed, KafkaFeedSettings
+from ingest.kafka_feed import KafkaFeed
 from ingest.kafka_play import OFFICIAL_TOLD, OUTAGES_TOLD, READINGS_TOLD, Player
+from ingest.kafka_settings import KafkaFeedSettings
 from ingest.recording import read_recording
 from ingest.wire_parts import ARROW, JSON
 from pipeline.stream_settings import StreamSettings
@@ -35,8 +36,10 @@ def kafka_feed(
         client=settings.client(),
         prefix=settings.prefix,
         group=settings.group,
+        is_classic=settings.group_protocol == "classic",
         grace_s=settings.grace_s,
         max_buffered_mb=settings.max_buffered_mb,
+        accepts_loss=settings.accepts_loss,
         honours_recorded_arrival=honours_recorded_arrival,
     )
     return KafkaFeed(told, channels, clock, store.offsets)

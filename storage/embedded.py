@@ -17,20 +17,15 @@ import pyarrow as pa
 
 from gridcore.errors import BrokenInvariantError, StoreConflictError, StoreDamagedError
 from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, Receipt, RegisteredModel
-from gridcore.reading import Quality
-from storage import hot, sealing
 from storage.checksums import content_checksum, verify_rows
-from storage.claims import Sifted
 from storage.columns import arrived_official, arrived_readings, instant_of, micros
+from storage.counting import amounts, count
 from storage.database import connect, connect_to_read, told_apart, written
 from storage.documents import TOPICS, Document, content_sha256, documents_of
 from storage.embedded_known import EmbeddedKnown
 from storage.history import History
-from storage.merging import sealed
 from storage.receipts import read_receipt, write_receipt
-from storage.sealing import Sealer, Work
-from storage.segment_files import SegmentMissingError
-from storage.segments import SEGMENT_FOLDER, delete, sweep, write_segment
+from storage.upkeep import Upkeep
 
 
 class EmbeddedStore:
@@ -49,13 +44,11 @@ class EmbeddedStore:
     def __init__(self, path: Path, *, synchronous: str = "NORMAL", is_read_only: bool = False) -> None:
         self.path = path
         self._models: dict[str, RegisteredModel] = {}
-        self._sealer = Sealer(path)
-        self._replaced: list[str] = []
-        self._is_swept = False
         self._connection = connect_to_read(path) if is_read_only else connect(path, synchronous=synchronous)
+        self._upkeep = Upkeep(self, self._connection)
         try:
             # One snapshot: a commit between the columns and the number that dates them would never be seen.
-            with told_apart(path), self._snapshot():
+            with told_apart(path), self.snapshot():
                 self._generation, self._data_version = self._read_generation(), self._read_data_version()
                 self.readings = History(self._connection, path, "reading", self.reload)
                 self.official = History(self._connection, path, "official", self.reload)
@@ -74,20 +67,20 @@ class EmbeddedStore:
             BrokenInvariantError: A row lacks a key, or a channel changed its site, quantity or unit.
         """
         letters = tuple(dict.fromkeys([*batch.undecodable, *dead_letters]))
-        self._settle()
-        with self._transaction():
+        self._upkeep.settle()
+        with self.transaction():
             self._move_offset(batch)
             readings = self.readings.write(arrived_readings(batch.readings))
             official = self.official.write(arrived_official(batch.official))
             self._write_outages(batch.outages)
             self._write_letters(letters)
             counts = count(batch, letters, readings.sifted)
-            self._write_tally({"official": len(official.sifted.kept)} | _amounts(counts))
+            self.add_to_tally({"official": len(official.sifted.kept)} | amounts(counts))
             if receipt is not None:
                 write_receipt(self.rows, receipt, counts)
         self.readings.take_over(readings)
         self.official.take_over(official)
-        self._sealer.start(self._histories)
+        self._upkeep.begin()
         return counts
 
     def receipt(self, key: str) -> Receipt | None:
@@ -105,7 +98,7 @@ class EmbeddedStore:
             BrokenInvariantError: Another model has that name and instant.
         """
         key = (model.name, micros(model.fitted_as_of))
-        with self._transaction():
+        with self.transaction():
             query = "SELECT model_id, payload FROM model WHERE name = ? AND fitted_as_of = ?"
             found = self._connection.execute(query, key).fetchone()
             if found is None:
@@ -127,7 +120,7 @@ class EmbeddedStore:
             content_sha256(decision.issue_time, documents, decision.checkpoint),
             micros(decision.issue_time),
         )
-        with self._transaction():
+        with self.transaction():
             query = "SELECT sha256 FROM decision WHERE issue_time = ?"
             found = self._connection.execute(query, (issue_time,)).fetchone()
             if found is None:
@@ -170,22 +163,13 @@ class EmbeddedStore:
         Files that a broken write or a merge left behind are swept up.
 
         Returns:
-            Number of readings that left the log.
+            Number of readings in the new segment.
         """
-        self._settle(wait=True)
-        with self._transaction():
-            moved = [self._seal_now(history, micros(before)) for history in self._histories]
-            self._write_tally({"generation": 1, "official": moved[1][1] - moved[1][0]})
-        self.reload()
-        while self._sealer.start(self._histories):
-            self._settle(wait=True)
-        with self._transaction():
-            sweep(self._connection, self.path)
-        return moved[0][1]
+        return self._upkeep.seal(micros(before))
 
     def close(self) -> None:
         """Release files and connections; a sealing under way is broken off."""
-        self._sealer.stop()
+        self._upkeep.stop()
         self._connection.close()
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -195,16 +179,16 @@ class EmbeddedStore:
 
     def execute(self, statement: str, values: Sequence[tuple[object, ...]]) -> None:
         """Run a statement for each of the values in one transaction; for the other files of this room."""
-        with self._transaction():
+        with self.transaction():
             self._connection.executemany(statement, values)
 
     def refresh(self, *, anew: bool = False) -> None:
         """Bring the columns in memory up to what other processes have committed."""
         if self._read_data_version() == self._data_version and not anew:
             return
-        with told_apart(self.path), self._snapshot():
+        with told_apart(self.path), self.snapshot():
             data_version, generation = self._read_data_version(), self._read_generation()
-            for history in self._histories:
+            for history in self.histories:
                 history.catch_up() if generation == self._generation and not anew else history.load()
         self._generation, self._data_version = generation, data_version
 
@@ -213,82 +197,34 @@ class EmbeddedStore:
         self.refresh(anew=True)
 
     @property
-    def _histories(self) -> tuple[History, History]:
+    def histories(self) -> tuple[History, History]:
+        """Readings and official values."""
         return self.readings, self.official
 
-    def _settle(self, *, wait: bool = False) -> None:
-        """Name the files that were written beside, if they are there.
+    def count_own_sealing(self) -> None:
+        """The manifest changed by our own hand: nothing is to be loaded."""
+        self._generation += 1
 
-        Raises:
-            NoSpaceError: The disk was full for one; what it was to hold is still in the log or in other segments.
-        """
-        if not self._is_swept:
-            # Before the first file is begun here, so that none of these is taken for one that a kill left behind.
-            with self._transaction():
-                sweep(self._connection, self.path)
-            self._is_swept = True
-        for work in self._sealer.take(self._histories, wait=wait):
-            try:
-                self._name(work)
-            except BaseException:
-                sealing.put_back(work)
-                raise
-
-    def _name(self, work: Work) -> None:
-        try:
-            with told_apart(self.path):
-                segment = work.written.result()
-        except (FileNotFoundError, SegmentMissingError) as cause:
-            self.refresh()
-            if work.is_wanted and isinstance(cause, SegmentMissingError):
-                raise
-            # Another process swept the file up before it had its name, or merged the same segments first.
-            sealing.put_back(work)
-            return
-        with self._transaction():
-            # What another process has sealed meanwhile was loaded by the refresh: the file is one too many.
-            is_wanted = work.is_wanted and (self.path / SEGMENT_FOLDER / segment.file).is_file()
-            if is_wanted:
-                sealing.name(work, segment)
-                dropped = {"official": segment.rows - work.rows} if work.history is self.official else {}
-                self._write_tally({"generation": 1} | dropped)
-        if is_wanted:
-            self._generation += 1
-            sealing.show(work, segment)
-            self._replaced += [replaced.file for replaced in work.replaced]
-        else:
-            sealing.put_back(work)
-        self._replaced = delete(self.path, self._replaced)
-
-    def _seal_now(self, history: History, before: int) -> tuple[int, int]:
-        """Move the log's claims with valid_time before an instant [us] into a segment: how many there were, and are."""
-        claims = history.hot_claims()
-        is_old = claims.valid_time < before
-        if not is_old.any():
-            return 0, 0
-        old = sealed([claims.take(is_old)])
-        hot.delete_through(self._connection, history.kind, history.last_seq)
-        if not is_old.all():
-            hot.append(self._connection, history.kind, claims.take(~is_old))
-        history.name_segments([write_segment(self.path, history.kind, [old], history.series.names)])
-        return int(is_old.sum()), len(old)
+    def add_to_tally(self, amounts: dict[str, int]) -> None:
+        """Add to the sums of all that came; inside a transaction."""
+        self._connection.executemany(_ADD_TO_TALLY, [(name, amount) for name, amount in amounts.items() if amount])
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """A write transaction on what all processes have committed so far; series that it brings go with it."""
         known: list[int] | None = None
         try:
             with written(self._connection, self.path):
                 self.refresh()
-                known = [len(history.series) for history in self._histories]
+                known = [len(history.series) for history in self.histories]
                 yield
         except BaseException:
-            for history, count_before in zip(self._histories, known or (), strict=known is not None):
+            for history, count_before in zip(self.histories, known or (), strict=known is not None):
                 history.series.forget_after(count_before)
             raise
 
     @contextmanager
-    def _snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[None]:
         """One state of the database for several queries."""
         if self._connection.in_transaction:
             yield
@@ -329,9 +265,6 @@ class EmbeddedStore:
         columns = "available_at, source, source_offset, reason, detail, payload"
         self._connection.executemany(f"INSERT INTO dead_letter ({columns}) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def _write_tally(self, amounts: dict[str, int]) -> None:
-        self._connection.executemany(_ADD_TO_TALLY, [(name, amount) for name, amount in amounts.items() if amount])
-
     def _write_documents(self, issue_time: int, documents: Sequence[Document]) -> None:
         rows = [(issue_time, d.kind, d.place, d.layer, content_checksum(d.content), d.content) for d in documents]
         self._connection.executemany("INSERT INTO document VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -348,26 +281,3 @@ OFFICIAL_ROWS = """SELECT (SELECT coalesce(sum(rows), 0) FROM hot WHERE kind = '
 """Number of rows of official values, in the log and in segments."""
 
 _ADD_TO_TALLY = "INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
-
-
-def _amounts(counts: Counts) -> dict[str, int]:
-    """What is tallied of a batch's counts."""
-    amounts = {name: getattr(counts, name) for name in ("received", "stored", "duplicate", "revised", "conflict")}
-    return amounts | {"dead_letter": sum(counts.dead_letters.values())}
-
-
-def count(batch: Batch, letters: Sequence[DeadLetter], sifted: Sifted) -> Counts:
-    """Counts of a batch: what became of each of its readings, and the flags of those kept."""
-    reasons = [letter.reason for letter in letters]
-    quality = sifted.kept.quality
-    named = {flag.name.lower(): int(((quality & int(flag)) != 0).sum()) for flag in Quality if flag and flag.name}
-    named["conflict"] = sifted.conflict
-    return Counts(
-        received=batch.readings.num_rows + len(letters),
-        stored=sifted.stored,
-        duplicate=sifted.duplicate,
-        revised=sifted.revised,
-        conflict=sifted.conflict,
-        dead_letters={reason: reasons.count(reason) for reason in sorted(set(reasons))},
-        flags={name: amount for name, amount in named.items() if amount},
-    )

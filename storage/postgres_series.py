@@ -36,6 +36,7 @@ class SeriesTable:
 
     def numbers(self, names: Iterable[str]) -> dict[str, int]:
         """Numbers of the names that were ever heard of."""
+        self._forget()
         wanted = list(dict.fromkeys(names))
         self._learn(wanted)
         self.keep()
@@ -52,9 +53,7 @@ class SeriesTable:
         Raises:
             BrokenInvariantError: A series changed its site, quantity or unit.
         """
-        # What a broken transaction left may not be so.
-        self._series.forget_after(self._kept)
-        self._numbers = self._numbers[: self._kept]
+        self._forget()
         if missing := self._learn(labels.names):
             self._make(labels, missing)
             self._learn(missing)
@@ -63,6 +62,11 @@ class SeriesTable:
     def keep(self) -> None:
         """Remember what was placed; its transaction is committed."""
         self._kept = len(self._series)
+
+    def _forget(self) -> None:
+        """Forget what a transaction that was not committed has placed: its numbers were never given."""
+        self._series.forget_after(self._kept)
+        self._numbers = self._numbers[: self._kept]
 
     def _learn(self, names: Iterable[str]) -> list[str]:
         """Read the series that are not in memory; gives the names that are not in the database either."""

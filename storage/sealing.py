@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from storage import hot, merging
+from storage import merging
 from storage.claims import Claims
 from storage.history import History
 from storage.merging import due_merge, mergeable, merged
@@ -82,18 +82,17 @@ class Sealer:
                 self._merge = self._merging(history, segments)
         return self._seal is not None or self._merge is not None
 
-    def take(self, histories: Sequence[History], *, wait: bool) -> list[Work]:
-        """What is done, or is to be waited for; the caller names the files or leaves them unnamed."""
-        taken = []
+    def take(self, histories: Sequence[History], *, wait: bool) -> Work | None:
+        """A work that is done, or is to be waited for; the caller names its file or leaves it unnamed."""
         is_full = any(len(history.hot) >= HOT_LIMIT * merging.HOT_ROWS for history in histories)
         if self._seal is not None and (wait or is_full or self._seal.written.done()):
-            taken.append(self._seal)
-            self._seal = None
+            taken, self._seal = self._seal, None
+            return taken
         are_many = any(len(mergeable(history.segments)) >= SEGMENT_LIMIT for history in histories)
         if self._merge is not None and (wait or are_many or self._merge.written.done()):
-            taken.append(self._merge)
-            self._merge = None
-        return taken
+            taken, self._merge = self._merge, None
+            return taken
+        return None
 
     def stop(self) -> None:
         """Break off what is under way; its file, if it came to one, is left to be swept up."""
@@ -125,30 +124,3 @@ class Sealer:
             if self._is_stopped.is_set():
                 raise InterruptedError("the store was closed")
             yield piece
-
-
-def name(work: Work, segment: Segment) -> None:
-    """Name a file in the manifest and take out what it replaces; runs inside a transaction."""
-    history = work.history
-    for replaced in work.replaced:
-        history.connection.execute("DELETE FROM segment WHERE file = ?", (replaced.file,))
-    if not work.replaced:
-        hot.delete_through(history.connection, history.kind, work.last_seq)
-    history.name_segments([segment])
-
-
-def show(work: Work, segment: Segment) -> None:
-    """Read from the new file from now on; its transaction is committed."""
-    history, gone = work.history, {replaced.file for replaced in work.replaced}
-    if not work.replaced:
-        history.sealing = HotRuns()
-    history.list_segments([*(s for s in history.segments if s.file not in gone), segment])
-
-
-def put_back(work: Work) -> None:
-    """Keep the claims in the log: their file can't be used. A load has done so already."""
-    history = work.history
-    if not work.replaced and work.is_wanted:
-        for claims in history.sealing.parts():
-            history.hot.add(claims)
-        history.sealing = HotRuns()

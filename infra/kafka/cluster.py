@@ -7,14 +7,22 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    ClusterMetadata,
+    NewTopic,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialAlteration,
+    UserScramCredentialUpsertion,
+)
 
 from infra.kafka.jars import HERE, fetch_jars
 from infra.kafka.keys import make_keys
@@ -26,11 +34,17 @@ CACHE = Path("build/kafka")
 CLUSTER_ID = "eGlhb25hLXRlc3QtY2x1cw"
 """Any 16 bytes in base 64: `xiaona-test-clus`."""
 
-READY_S = 90.0
-"""How long a broker may take to answer; it takes 4 s on two idle cores [s]."""
+READY_S = 180.0
+"""How long a broker may take to answer; 4 s on two idle cores, but 62 s secured and beside a load of 17 [s]."""
+
+STOP_S = 20.0
+"""How long a broker may take to end; it takes 1 to 2 s [s]."""
 
 JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """A small heap and a quick start: three brokers share two cores with the tests."""
+
+ITERATIONS = 4096
+"""Of SCRAM: Kafka's own least number."""
 
 LOG_APPEND = {"message.timestamp.type": "LogAppendTime"}
 """A reading's `available_at` is when the broker had it."""
@@ -103,16 +117,22 @@ class Cluster:
         for number in self.numbers:
             self.start_broker(number)
         self.wait_until_ready()
+        if self.is_secured:
+            self._set_passwords()
+
+    def is_running(self, number: int) -> bool:
+        """The broker was started and has not ended; a frozen one runs."""
+        return number in self._processes and self._processes[number].poll() is None
 
     def start_broker(self, number: int) -> None:
         """Start one broker, for the first time or again; it may not answer yet."""
         home = self.folder / f"broker-{number}"
         settings = home / "server.properties"
-        if not settings.is_file():
-            home.mkdir(parents=True, exist_ok=True)
-            words = properties(number, self.ports, home / "data", self.keys if self.is_secured else None)
-            settings.write_text("".join(f"{key}={value}\n" for key, value in words.items()), encoding="utf-8")
-            self._format(settings)
+        home.mkdir(parents=True, exist_ok=True)
+        # Written at every start: a folder of an earlier run goes on under today's ports.
+        words = properties(number, self.ports, home / "data", self.keys if self.is_secured else None)
+        settings.write_text("".join(f"{key}={value}\n" for key, value in words.items()), encoding="utf-8")
+        self._format(settings)
         with (home / "broker.log").open("ab") as log:
             self._processes[number] = subprocess.Popen(
                 self._java("kafka.Kafka", str(settings)), stdout=log, stderr=log, start_new_session=True
@@ -120,9 +140,8 @@ class Cluster:
         (home / "pid").write_text(str(self._processes[number].pid), encoding="utf-8")
 
     def stop_broker(self, number: int) -> None:
-        """End a broker in order."""
-        self.signal_broker(number, signal.SIGTERM)
-        self._processes.pop(number).wait(30)
+        """End a broker in order, a frozen one too; one that does not end in time is killed."""
+        self._end({number: self._processes.pop(number)})
 
     def kill_broker(self, number: int) -> None:
         """Kill a broker (kill -9)."""
@@ -134,37 +153,50 @@ class Cluster:
         self._processes[number].send_signal(what)
 
     def stop(self) -> None:
-        """End every broker; one that does not end is killed."""
-        for process in self._processes.values():
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-        for process in self._processes.values():
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(20)
+        """End every broker in order, all at once; one that does not end in time is killed."""
+        self._end(self._processes)
         self._processes.clear()
 
+    @staticmethod
+    def _end(processes: dict[int, subprocess.Popen[bytes]]) -> None:
+        for process in processes.values():
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in processes.values():
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(STOP_S)
+
     def wait_until_ready(self, brokers: int | None = None) -> None:
-        """Wait until so many brokers (all of them by default) are in the cluster, and topics can be asked for.
+        """Wait until each started broker, itself asked, sees so many brokers (all by default) and whole partitions.
+
+        A partition is whole with as many in-sync replicas as brokers are wanted, or as it has. So a test that had one
+        broker killed and started again may kill another and lose nothing.
 
         Raises:
             SystemExit: They are not within `READY_S`; the end of the brokers' logs is told.
         """
         wanted, until = brokers or self.brokers, perf_counter() + READY_S
-        admin = AdminClient(self.client() | {"log_level": "0"})
-        while perf_counter() < until:
-            try:
-                if len(admin.list_topics(timeout=2).brokers) >= wanted:
-                    return
-            except KafkaException:
-                pass
-            if any(process.poll() is not None for process in self._processes.values()):
-                break
+        waiting = set(self._processes)
+        while perf_counter() < until and all(map(self.is_running, self._processes)):
+            waiting -= {number for number in waiting if self._is_ready(number, wanted)}
+            if not waiting:
+                return
             threading.Event().wait(0.2)
         told = [(self.folder / f"broker-{n}" / "broker.log").read_text(errors="replace")[-2000:] for n in self.numbers]
-        raise SystemExit("Kafka does not answer:\n" + "\n".join(told))
+        raise SystemExit(f"Kafka does not answer, broker {', '.join(map(str, sorted(waiting)))}:\n" + "\n".join(told))
+
+    def _is_ready(self, number: int, wanted: int) -> bool:
+        # A client of its own, that knows this broker alone: the others go on listing one that was killed for seconds.
+        itself = {"bootstrap.servers": f"127.0.0.1:{self.ports[number - 1].client}", "log_level": 0}
+        try:
+            seen: ClusterMetadata = AdminClient(self.client() | itself).list_topics(timeout=2)
+        except KafkaException:
+            return False
+        partitions = [p for topic in seen.topics.values() for p in topic.partitions.values()]
+        return len(seen.brokers) >= wanted and all(len(p.isrs) >= min(wanted, len(p.replicas)) for p in partitions)
 
     def create_topics(self, names: Sequence[str], partitions: int = 4, settings: dict[str, str] | None = None) -> None:
         """Create topics that stamp each message with the time it was appended; those that are there stay.
@@ -183,7 +215,32 @@ class Cluster:
         for done in admin.create_topics(topics, operation_timeout=30).values():
             done.result(40)
 
+    def _set_passwords(self) -> None:
+        """Give every user the password asked for now; a folder of an earlier run knows the users of its first start."""
+        admin = AdminClient(self.client())
+        changes: list[UserScramCredentialAlteration] = [
+            UserScramCredentialUpsertion(
+                user, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS), password.encode()
+            )
+            for user, password in self.users.items()
+            if user != ADMIN
+        ]
+        for done in admin.alter_user_scram_credentials(changes).values() if changes else ():
+            done.result(30)
+        # The controller has answered; a broker learns of it a moment later.
+        wait_until(lambda: all(map(self._may_in, self.users)), "every user may in")
+
+    def _may_in(self, user: str) -> bool:
+        try:
+            AdminClient(self.client(user) | {"log_level": 0}).list_topics(timeout=2)
+        except KafkaException:
+            return False
+        return True
+
     def _format(self, settings: Path) -> None:
+        """Make the storage where there is none; a format that was killed is done again, for it writes its mark last."""
+        if (settings.parent / "data" / "meta.properties").is_file():
+            return
         words = self._java("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings))
         for user, password in self.users.items() if self.is_secured else ():
             words += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]
@@ -195,6 +252,19 @@ class Cluster:
         jars = fetch_jars(self.cache)
         logging = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
         return ["java", *JVM, logging, "-cp", f"{jars.resolve()}{os.sep}*", *words]
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Wait until something holds.
+
+    Raises:
+        SystemExit: It does not within `READY_S`.
+    """
+    until = perf_counter() + READY_S
+    while not holds():
+        if perf_counter() > until:
+            raise SystemExit(f"Kafka: not within {READY_S:.0f} s: {what}")
+        threading.Event().wait(0.05)
 
 
 def _free_ports(count: int) -> list[int]:

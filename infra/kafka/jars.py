@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -29,17 +29,20 @@ def fetch_jars(cache: Path) -> Path:
     jars = cache / f"jars-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
     if jars.is_dir():
         return jars
-    # A process of its own draft each: two that fetch at once don't meet, and a killed one leaves no half folder.
-    draft = cache / f"{jars.name}.{os.getpid()}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "jars.lock").open("w") as lock:
+        # One fetches, the others wait for it; the kernel frees the lock of a killed one, and the next clears its draft.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not jars.is_dir():
+            _fetch(cache / "jars.draft").rename(jars)
+    return jars
+
+
+def _fetch(draft: Path) -> Path:
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    draft.mkdir()
     words = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={draft.resolve()}"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
-        shutil.rmtree(draft, ignore_errors=True)
         raise SystemExit(f"Maven could not fetch Kafka's jars:\n{done.stdout}{done.stderr}")
-    if jars.is_dir():
-        shutil.rmtree(draft)
-    else:
-        draft.rename(jars)
-    return jars
+    return draft

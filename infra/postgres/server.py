@@ -9,12 +9,16 @@ import signal
 import socket
 import subprocess
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 READY_S = 60.0
 """How long the server may take to answer; it takes 1 s on two idle cores [s]."""
+
+STOP_S = 30.0
+"""How long it may take to end; it takes well below 1 s [s]."""
 
 OWNER = "postgres"
 """User that the server runs as when we are root, which it refuses to be."""
@@ -54,6 +58,11 @@ class Server:
         """URL of the database `xiaona`."""
         return self.url_of("xiaona")
 
+    @property
+    def is_running(self) -> bool:
+        """The server was started and has not ended; a frozen one runs."""
+        return self._process is not None and self._process.poll() is None
+
     def url_of(self, database: str) -> str:
         """URL of a database."""
         return f"postgresql://xiaona:{self.password}@127.0.0.1:{self.port}/{database}"
@@ -82,36 +91,38 @@ class Server:
         return self.url_of(name)
 
     def stop(self) -> None:
-        """End the server, connections too."""
-        self._end(signal.SIGINT)
+        """End the server in order, a frozen one too, its connections with it; one that does not end is killed."""
+        self.signal_all(signal.SIGCONT)
+        if self._process is not None:
+            os.kill(self._process.pid, signal.SIGINT)
+            try:
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._process = None
 
     def kill(self) -> None:
         """Kill the server and all its processes at once (kill -9)."""
-        self._end(signal.SIGKILL)
+        if self._process is None:
+            return
+        # Stopped first, so that it starts no process that the list lacks.
+        os.kill(self._process.pid, signal.SIGSTOP)
+        handles = [os.pidfd_open(pid) for pid in _family(self._process.pid)]
+        for handle in handles:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        for handle in handles:
+            # The memory that they share is free for the next start only when the last of them is gone.
+            select.select([handle], [], [], STOP_S)
+            os.close(handle)
+        self._process.wait(STOP_S)
+        self._process = None
 
     def signal_all(self, what: signal.Signals) -> None:
         """Send a signal to the server and all its processes, e.g. SIGSTOP and SIGCONT."""
-        if self._process is not None:
-            for pid in _family(self._process.pid):
+        for pid in _family(self._process.pid) if self.is_running and self._process is not None else ():
+            # One that ends by itself meanwhile needs no signal.
+            with suppress(ProcessLookupError):
                 os.kill(pid, what)
-
-    def _end(self, what: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        family = _family(process.pid)[::-1]
-        handles = [os.pidfd_open(pid) for pid in (family if what is signal.SIGKILL else family[:1])]
-        # The first process goes first: it would answer the death of a child with new ones.
-        for handle in handles:
-            signal.pidfd_send_signal(handle, what)
-        for handle in handles:
-            # The memory that they share is free for the next start only when the last of them is gone.
-            select.select([handle], [], [], 30)
-            os.close(handle)
-        process.wait(30)
-        if what is signal.SIGKILL:
-            # Its end was not its own: the next start would take the file of a dead server for a living one's.
-            (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 
     def _make(self, data: Path) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +131,10 @@ class Server:
         if os.geteuid() == 0:
             shutil.chown(self.folder, OWNER)
             shutil.chown(secret, OWNER)
-        words = ["-D", str(data), "-U", "xiaona", "-A", "scram-sha-256", "--pwfile", str(secret), "-E", "UTF8"]
+        # Made beside its place: a folder that a killed initdb left half made is not taken for a server's data.
+        draft = data.with_name("data.draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        words = ["-D", str(draft), "-U", "xiaona", "-A", "scram-sha-256", "--pwfile", str(secret), "-E", "UTF8"]
         done = subprocess.run(
             [*_as_owner(), str(_program("initdb")), *words, "--locale=C.UTF-8"],
             capture_output=True,
@@ -130,6 +144,7 @@ class Server:
         )
         if done.returncode:
             raise SystemExit(f"PostgreSQL's data could not be made:\n{done.stdout}{done.stderr}")
+        draft.rename(data)
 
     def _wait_until_ready(self) -> None:
         until = perf_counter() + READY_S
@@ -163,9 +178,9 @@ def _as_owner() -> list[str]:
 
 
 def _family(pid: int) -> list[int]:
-    """A process and all that come from it, children first."""
+    """A process and all that come from it, itself first."""
     found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split()
-    return [member for child in found for member in _family(int(child))] + [pid]
+    return [pid] + [member for child in found for member in _family(int(child))]
 
 
 def _free_port() -> int:

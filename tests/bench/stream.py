@@ -25,7 +25,8 @@ from gridcore.ports import Store
 from gridcore.timeline import PLANT_PERIOD
 from infra.kafka.cluster import Cluster
 from infra.postgres.server import Server
-from ingest.kafka_feed import KafkaFeed, KafkaFeedSettings
+from ingest.kafka_feed import KafkaFeed
+from ingest.kafka_settings import KafkaFeedSettings
 from ingest.trip_switch import TripSwitch
 from ingest.wire import decode_messages
 from pipeline.ingest_command import Intake

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import FrameType
 
 from gridcore.clock import SystemClock
-from ingest.kafka_feed import KafkaFeed, KafkaFeedSettings
+from ingest.kafka_feed import KafkaFeed
+from ingest.kafka_settings import KafkaFeedSettings
 from ingest.trip_switch import TripSwitch
 from pipeline.ingest_command import Intake
 from storage.embedded import EmbeddedStore

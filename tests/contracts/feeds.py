@@ -20,8 +20,9 @@ from ingest.channels import channels_of
 from ingest.encode import encode_batch, encode_rows
 from ingest.files import open_feed
 from ingest.forms import READINGS
-from ingest.kafka_feed import KafkaFeed, KafkaFeedSettings
+from ingest.kafka_feed import KafkaFeed
 from ingest.kafka_play import OFFICIAL_TOLD, READINGS_TOLD, Player
+from ingest.kafka_settings import KafkaFeedSettings
 from ingest.push import PushFeed, Request
 from ingest.push_body import NDJSON
 from ingest.recording_feed import RecordingFeed

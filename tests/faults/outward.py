@@ -27,7 +27,7 @@ KILLS = 8
 
 
 def relay_killed(rig: Rig) -> Outcome:
-    """`kill -9` at random points of the relay; each message is on the wire in the end, again at worst with equal bytes."""
+    """`kill -9` at random points of the relay; each message is on the wire in the end, again at worst, bytes equal."""
     with closing(EmbeddedStore(Path(rig.store))) as store:
         for number in range(DECISIONS):
             store.publish(decision(15 * number))

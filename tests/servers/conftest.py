@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,13 +40,20 @@ def kafka_secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     """A PostgreSQL server; a test that kills it starts it again."""
-    # pytest's folders are root's alone, and made so again by each pytest that starts; the server is another user's.
-    with TemporaryDirectory(prefix="xiaona-postgres-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        server = Server(Path(folder))
-        server.start()
-        yield server
-        server.stop()
+    with _open_folder() as folder:
+        server = Server(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def postgres_folder() -> Iterator[Path]:
+    """A folder for a server of the test's own."""
+    with _open_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -58,6 +66,17 @@ def postgres(postgres_server: Server) -> str:
 def topic_prefix() -> str:
     """A prefix for topics that no other test uses."""
     return f"test-{next(_numbers)}"
+
+
+@contextmanager
+def _open_folder() -> Iterator[Path]:
+    """A folder that another user may enter, as whom the server runs when we are root.
+
+    Not one of pytest's: each pytest that starts closes their root to others again, under the running server.
+    """
+    with TemporaryDirectory(prefix="xiaona-postgres-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name) / "server"
 
 
 def _running(cluster: Cluster) -> Iterator[Cluster]:

@@ -6,15 +6,9 @@ from functools import partial
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AclOperation, AdminClient, ResourceType
 
+from infra.kafka.acls import allow
 from tests.servers.clients import is_log_append_time, read_all, send
 
 pytestmark = pytest.mark.kafka
@@ -86,16 +80,7 @@ def test_a_broker_of_three_that_is_killed_loses_nothing_that_was_acknowledged(ka
 def test_a_user_reads_and_writes_what_acls_allow_and_nothing_else(kafka_secured, topic_prefix):
     allowed, other = f"{topic_prefix}-allowed", f"{topic_prefix}-other"
     kafka_secured.create_topics([allowed, other])
-    admin = AdminClient(kafka_secured.client())
-    writes = [
-        AclBinding(
-            ResourceType.TOPIC, allowed, ResourcePatternType.LITERAL, "User:gateway", "*", operation,
-            AclPermissionType.ALLOW,
-        )
-        for operation in (AclOperation.WRITE, AclOperation.DESCRIBE)
-    ]  # fmt: skip
-    for done in admin.create_acls(writes).values():
-        done.result(30)
+    allow(kafka_secured, "gateway", allowed, {ResourceType.TOPIC: (AclOperation.WRITE, AclOperation.DESCRIBE)})
     gateway = kafka_secured.client("gateway")
     assert send(gateway, allowed, [b"x"]) == [None]
     assert [m.value() for m in read_all(kafka_secured.client(), allowed)] == [b"x"]

@@ -186,7 +186,11 @@ def test_a_step_that_the_server_breaks_off_is_kept_not_at_all(
         assert store.offsets() == {}
         assert store.rows("SELECT (SELECT count(*) FROM reading) + (SELECT count(*) FROM series)") == [(0,)]
         store.session.run("DROP TRIGGER broken ON dead_letter")
+        # A read in between must not take the broken step's series for one that is there.
+        assert not len(store.known_at(minutes(9)).readings(["W1/power"], minutes(0), minutes(9)))
         assert store.accept(ONE, (LETTER,)).stored == 1
+        assert len(store.known_at(minutes(9)).readings(["W1/power"], minutes(0), minutes(9))) == 1
+        assert check(url) == []
 
 
 def test_a_detached_month_is_refused_and_not_written_past(postgres: str) -> None:

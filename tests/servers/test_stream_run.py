@@ -80,9 +80,9 @@ def test_a_loop_that_is_killed_five_times_decides_as_the_replay_does(kafka, topi
     assert small.same_bits(wanted, found, tmp_path / "compared")
     store = EmbeddedStore(store_path(phase.directory))
     last = store.last_decision()
+    store.close()
     assert last is not None
     told_with = readiness_of(last[1])
-    store.close()
     # Three topics of four partitions; the recording goes on after the last tick.
     assert len(told_with) == 12
     assert "read_past" in told_with.values()
