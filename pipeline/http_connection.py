@@ -1,7 +1,7 @@
 """Connections of the web server with bounds of their own: silent and slow ones make room for those that speak.
 
-uvicorn waits for ever for a request's head, and holds a silent connection for ever. Some hundreds of them, which need no
-token, would shut the door for everyone.
+uvicorn waits for ever for a request's head, and holds a silent connection for ever. Some hundreds of them, which need
+no token, would shut the door for everyone.
 """
 
 from __future__ import annotations
