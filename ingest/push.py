@@ -8,6 +8,7 @@ connection the sender asks again by its key and gets the first answer.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -29,7 +30,8 @@ from ingest.wire import Decoded, decode_messages
 from ingest.wire_parts import BATCH_READERS, MOST_FAULTY_ROWS, BatchReader
 
 HTTP = "http"
-"""Name of the feed's only source; an offset counts the messages kept before."""
+"""Name of the feed's only source, followed by `/NODE` where the server has a name; an offset counts the messages that
+were kept before."""
 
 MOST_REQUESTS = 64
 """Requests that wait at most. A commit takes some milliseconds: the last of them still waits below a second."""
@@ -109,6 +111,7 @@ class _Waiting:
     request: Request
     reply: Future[Reply] = field(default_factory=Future)
     receipt_key: str = ""
+    sha256: str = ""
 
 
 class PushFeed:
@@ -120,6 +123,7 @@ class PushFeed:
     Args:
         channels: The grid's channels.
         receipt_of: The store's receipts.
+        node: This server's name among those that fill one store; each has its own offsets.
         most_requests: Requests that wait at most, the one in hand among them.
         most_bytes: Bytes of their bodies at most.
         readers: Readers of batch messages by content type.
@@ -130,11 +134,15 @@ class PushFeed:
         channels: ChannelTable,
         receipt_of: Callable[[str], Receipt | None],
         *,
+        node: str = "",
         most_requests: int = MOST_REQUESTS,
         most_bytes: int = MOST_BYTES,
         readers: Mapping[str, BatchReader] = BATCH_READERS,
     ) -> None:
         self._channels, self._receipt_of, self._readers = channels, receipt_of, readers
+        self.source = f"{HTTP}/{node}" if node else HTTP
+        # No other feed's receipt is taken for ours, should two servers fill one store under one name.
+        self._own = f"#{self.source}/{os.urandom(8).hex()}"
         self._most_requests, self._most_bytes = most_requests, most_bytes
         self._waiting: deque[_Waiting] = deque()
         self._in_hand: _Waiting | None = None
@@ -180,7 +188,7 @@ class PushFeed:
     def seek(self, offsets: Mapping[str, int]) -> None:
         """Continue at the store's offset; the request in hand is answered by what the store has of it."""
         self._answer_in_hand()
-        self._offset = offsets.get(HTTP, 0)
+        self._offset = offsets.get(self.source, 0)
 
     def close(self) -> None:
         """Refuse what waits and whatever comes."""
@@ -209,7 +217,11 @@ class PushFeed:
         except BaseException:
             self._answer(waiting, _failed())
             raise
-        self._answer(waiting, _failed() if receipt is None else Kept(receipt.answer))
+        if receipt is None:
+            self._answer(waiting, _failed())
+        else:
+            # Another server may have kept the key meanwhile: with our body, which is then kept, or with another.
+            self._answer(waiting, Kept(receipt.answer) if receipt.body_sha256 == waiting.sha256 else _other_body())
 
     def _answer(self, waiting: _Waiting, reply: Reply) -> None:
         with self._changed:
@@ -220,11 +232,9 @@ class PushFeed:
     def _opened(self, waiting: _Waiting) -> Batch | Reply:
         """The batch of a request, or its reply where there is nothing to keep."""
         request = waiting.request
-        sha256 = hashlib.sha256(request.body).hexdigest()
+        waiting.sha256 = hashlib.sha256(request.body).hexdigest()
         if request.key and (kept := self._receipt_of(request.key)) is not None:
-            if kept.body_sha256 != sha256:
-                return Refused(Why.OTHER_BODY, "got a key that was used for another body; wanted a new one")
-            return Kept(kept.answer, is_repeat=True)
+            return Kept(kept.answer, is_repeat=True) if kept.body_sha256 == waiting.sha256 else _other_body()
         messages = messages_of(request.body, request.content_type)
         if isinstance(messages, str):
             return Refused(Why.UNREADABLE, messages)
@@ -232,12 +242,12 @@ class PushFeed:
         if (refused := _refusal(decoded, request)) is not None:
             return refused
         # Without a key of the sender's the receipt is named for its place, which no sender's name can look like.
-        waiting.receipt_key = request.key or f"#{HTTP}/{self._offset}"
+        waiting.receipt_key = request.key or f"{self._own}/{self._offset}"
         start, self._offset = self._offset, self._offset + len(messages)
         origin = Origin(start + decoded.message_of, decoded.row_of)
         empty = OFFICIAL_SCHEMA.empty_table(), OUTAGE_SCHEMA.empty_table()
-        receipt = Receipt(waiting.receipt_key, sha256, request.received_at)
-        return Batch(HTTP, start, self._offset, decoded.readings, *empty, decoded.undecodable, origin, receipt)
+        receipt = Receipt(waiting.receipt_key, waiting.sha256, request.received_at)
+        return Batch(self.source, start, self._offset, decoded.readings, *empty, decoded.undecodable, origin, receipt)
 
     def _decoded(self, messages: list[bytes], request: Request) -> Decoded:
         size = len(messages)
@@ -245,7 +255,7 @@ class PushFeed:
         offsets = np.arange(self._offset, self._offset + size)
         kind = request.content_type if request.content_type in self._readers else ""
         return decode_messages(
-            messages, [kind] * size, arrived_us, offsets, HTTP, self._channels, readers=self._readers
+            messages, [kind] * size, arrived_us, offsets, self.source, self._channels, readers=self._readers
         )
 
 
@@ -265,6 +275,10 @@ def _refusal(decoded: Decoded, request: Request) -> Refused | None:
 def _texts(column: pa.ChunkedArray) -> list[str]:
     """The distinct texts that a column's rows have."""
     return [text for text in pc.unique(column).to_pylist() if text is not None]
+
+
+def _other_body() -> Refused:
+    return Refused(Why.OTHER_BODY, "got a key that was used for another body; wanted a new one")
 
 
 def _failed() -> Refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -82,6 +83,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - one parameter an option
     tokens: Annotated[Path | None, typer.Option("--tokens", help="http(s): TOML file of who may push.")] = None,
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="https: PEM file of the certificate.")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="https: PEM file of its key.")] = None,
+    node: Annotated[str, typer.Option("--node", help="http: this server's name, where several fill one store.")] = "",
     in_clear: Annotated[
         bool, typer.Option("--in-clear", help="http: for other machines too, since a proxy before it does TLS.")
     ] = False,
@@ -94,11 +96,14 @@ def ingest(  # noqa: PLR0913, PLR0917 - one parameter an option
         from pipeline.http_server import address_of
         from pipeline.push_command import PushOptions, show_push
         from pipeline.stores import open_store
+        from pipeline.web_settings import NODE
 
         if grid is None or tokens is None:
             raise BadInputError("--from http needs more words", wanted="--grid and --tokens")
         address = address_of(source, tls_cert, tls_key, in_clear=in_clear)
-        show_push(address, PushOptions(grid, tokens, partial(open_store, store), until_idle), as_json=as_json)
+        if not re.fullmatch(NODE, node):
+            raise BadInputError("a name that no server can have", got=node, wanted="letters, digits, . _ -")
+        show_push(address, PushOptions(grid, tokens, partial(open_store, store), until_idle, node), as_json=as_json)
         return
     from pipeline.ingest_command import IngestOptions, run_ingest
 

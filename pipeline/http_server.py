@@ -7,17 +7,17 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Thread
+from typing import cast
 from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from gridcore.errors import BadInputError
-
-MOST_CONNECTIONS = 1_000
-"""Open connections at most; one more is answered 503."""
+from pipeline.http_connection import BoundedConnection, Bounds
 
 STOP_S = 5
 """How long requests may take to end when the server stops [s]."""
@@ -74,16 +74,23 @@ def address_of(
 
 
 @contextmanager
-def served(app: ASGIApp, address: Address) -> Iterator[int]:
+def served(app: ASGIApp, address: Address, bounds: Bounds | None = None) -> Iterator[int]:
     """Answer requests while the block runs; gives the port. What was begun is answered before the block is left.
+
+    Args:
+        app: Answers.
+        address: Where to listen; port 0 for any free one.
+        bounds: What connections may take; the usual where it is None.
 
     Raises:
         BadInputError: The address can't be bound.
     """
-    bound = _bound(address)
+    bound, bounds = _bound(address), bounds or Bounds()
+    # uvicorn makes a connection by calling this; its types know classes only.
+    connection = cast(type[BoundedConnection], partial(BoundedConnection, bounds=bounds))
     config = uvicorn.Config(
-        app, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
-        server_header=False, proxy_headers=False, limit_concurrency=MOST_CONNECTIONS,
+        app, http=connection, ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
+        server_header=False, proxy_headers=False, limit_concurrency=bounds.connections,
         timeout_graceful_shutdown=STOP_S, ssl_certfile=address.certificate, ssl_keyfile=address.key,
     )  # fmt: skip
     config.load()

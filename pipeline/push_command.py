@@ -29,6 +29,9 @@ from pipeline.logs import LogObserver, set_up_logs
 from pipeline.metrics import Metrics
 from pipeline.observer import Observer, Observers
 
+ASK_STORE = timedelta(seconds=5)
+"""A store to which nothing is written is asked so often whether it is still there."""
+
 STORE = "store"
 """The part of health that is the store."""
 
@@ -64,13 +67,14 @@ class PushIntake:
     def run(self, is_stopping: Callable[[], bool], until_idle_s: float = 0.0) -> None:
         """Keep what comes until told to stop, or until nothing came for so long [s]; for ever at 0."""
         is_away, quiet_since, idle = True, self.clock.now(), timedelta(seconds=until_idle_s)
+        seen_at = quiet_since
         while not is_stopping():
             self.observer.turned()
             try:
-                if is_away:
+                if is_away or self.clock.now() - seen_at >= ASK_STORE:
                     self.feed.seek(self.store.offsets())
                     self.health.well(STORE)
-                    is_away = False
+                    is_away, seen_at = False, self.clock.now()
                 has_come = self._keep()
             except (StoreUnreachableError, StoreConflictError) as error:
                 # Whoever waits is told so; nobody knows but the store whether the batch in hand was kept.
@@ -79,7 +83,7 @@ class PushIntake:
                 self.clock.wait_until(self.clock.now() + STORE_AWAY)
                 continue
             if has_come:
-                quiet_since = self.clock.now()
+                quiet_since = seen_at = self.clock.now()
             elif until_idle_s and self.clock.now() - quiet_since >= idle:
                 break
             else:
@@ -112,6 +116,9 @@ class PushOptions:
 
     until_idle_s: float = 0.0
     """End after so long without a request [s]; never at 0."""
+
+    node: str = ""
+    """This server's name among those that fill the store."""
 
     limits: Limits = field(default_factory=Limits)
     """What is refused."""
@@ -153,7 +160,7 @@ def run_push(
     health, metrics = Health(STORE), Metrics(channels)
     observers = Observers(health, metrics, LogObserver(), *([observer] if observer else []))
     with closing(options.open_store()) as store:
-        feed = PushFeed(channels, store.receipt)
+        feed = PushFeed(channels, store.receipt, node=options.node)
         intake = PushIntake(feed, store, channels, clock, health, observers)
         telemetry = TelemetryDoor(feed, senders, clock, options.limits)
         with served(web_app(OperationsDoor(health, metrics), telemetry), address) as port:

@@ -64,7 +64,8 @@ def watched(
     """
     set_up_logs(clock)
     health, metrics = Health(LOOP, live_within_s=LIVE_WITHIN_FIT_S), Metrics(channels)
-    operations, push = OperationsDoor(health, metrics), PushFeed(channels, receipt_of) if http is not None else None
+    operations = OperationsDoor(health, metrics)
+    push = PushFeed(channels, receipt_of, node=http.node) if http is not None else None
     log = structlog.get_logger()
     with ExitStack() as servers:
         if metrics_at is not None:

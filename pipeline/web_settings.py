@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.http import Limits
 from pipeline.http_server import Address, address_of
 
+NODE = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"
+"""A server's name: a part of its source's name in the store."""
+
 
 class HttpSettings(BaseModel):
     """The door for pushed readings."""
@@ -26,6 +29,9 @@ class HttpSettings(BaseModel):
 
     key_file: Path | None = None
     """Its private key (PEM)."""
+
+    node: str = Field(default="", pattern=NODE)
+    """This server's name among those that fill one store."""
 
     in_clear: bool = False
     """http for other machines too: a proxy before it does TLS."""

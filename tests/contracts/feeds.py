@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gridcore.clock import SystemClock
@@ -16,11 +17,16 @@ from gridcore.ports import Feed, Store
 from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA
 from ingest.catalogue import open_grid
 from ingest.channels import channels_of
+from ingest.encode import encode_batch, encode_rows
 from ingest.files import open_feed
+from ingest.forms import READINGS
 from ingest.kafka_feed import KafkaFeed
 from ingest.kafka_play import OFFICIAL_TOLD, READINGS_TOLD, Player
 from ingest.kafka_settings import KafkaFeedSettings
+from ingest.push import PushFeed, Request
+from ingest.push_body import NDJSON
 from ingest.recording_feed import RecordingFeed
+from ingest.wire_parts import ARROW, JSON
 
 GRID = "example-9"
 FIRST = datetime(2025, 3, 20, tzinfo=UTC)
@@ -57,6 +63,25 @@ def of_kafka(client: dict[str, Any], prefix: str, content_type: str) -> OpenFeed
 
     def opened(store: Store) -> Any:
         feed = KafkaFeed(settings, CHANNELS, SystemClock(), store.offsets)
+        return _opened(feed, feed.close)
+
+    return opened
+
+
+def of_push(content_type: str) -> OpenFeed:
+    """The readings pushed, those that came together in one request; a sender repeats its requests to a new server."""
+    encode = {
+        JSON: lambda rows: b"\n".join(encode_rows(rows, READINGS)),
+        ARROW: lambda rows: encode_batch(rows, READINGS),
+    }
+    sent, came = readings(), readings().column("available_at")
+
+    def opened(store: Store) -> Any:
+        feed = PushFeed(CHANNELS, store.receipt, most_requests=len(sent))
+        for at in came.unique().to_pylist():
+            body = encode[content_type](sent.filter(pc.equal(came, pa.scalar(at, came.type))))
+            kind = NDJSON if content_type == JSON else content_type
+            feed.submit(Request(body, kind, at, None, f"gateway/{at}"))
         return _opened(feed, feed.close)
 
     return opened

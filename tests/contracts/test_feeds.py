@@ -1,4 +1,4 @@
-"""Laws that every feed keeps: a recording, a file, a stream."""
+"""Laws that every feed keeps: a recording, a file, pushed requests, a stream."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ END = LAST + timedelta(days=1)
 
 STREAMS = [pytest.param(form, marks=pytest.mark.kafka) for form in (JSON, ARROW)]
 
+PUSHES = {f"pushed as {form}": form for form in (JSON, ARROW)}
 
-@pytest.fixture(scope="module", params=["recording", "file", *STREAMS])
+
+@pytest.fixture(scope="module", params=["recording", "file", *PUSHES, *STREAMS])
 def open_feed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> OpenFeed:
     """Opens one of the feeds."""
     if request.param == "recording":
         return feeds.of_a_recording
     if request.param == "file":
         return feeds.of_a_file(tmp_path_factory.mktemp("feed"))
+    if request.param in PUSHES:
+        return feeds.of_push(PUSHES[request.param])
     cluster = request.getfixturevalue("kafka")
     prefix = f"feeds-{'json' if request.param == JSON else 'arrow'}"
     cluster.create_topics([f"{prefix}.{name}.v1" for name in ("telemetry", "official", "outage")])

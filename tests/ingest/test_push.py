@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridcore.errors import NoSpaceError
+from gridcore.errors import NoSpaceError, StoreConflictError
 from gridcore.ports import Batch, Counts
 from ingest.accept import accept
 from ingest.arrow_stream import VERSION, VERSION_KEY
@@ -244,6 +244,53 @@ def test_a_batch_whose_commit_got_lost_on_the_way_back_is_answered_as_kept() -> 
     accept(batch, port.store, CHANNELS)
     port.feed.seek(port.store.offsets())
     assert reply.result(0) == Kept(ANSWER)
+
+
+@pytest.mark.parametrize("keys", [("", ""), ("a/1", "a/1")])
+def test_two_servers_of_one_source_acknowledge_nothing_that_only_the_other_kept(keys: tuple[str, str]) -> None:
+    port = Port()
+    other = PushFeed(CHANNELS, port.store.receipt)
+    body, others_body = (body_of(wire(valid=valid)) for valid in (0, 5))
+    reply, others = port.feed.submit(request(body, key=keys[0])), other.submit(request(others_body, key=keys[1]))
+    batch, others_batch = port.feed.next_until(NOW), other.next_until(NOW)
+    assert batch is not None
+    assert others_batch is not None
+    accept(batch, port.store, CHANNELS)
+    with pytest.raises(StoreConflictError):
+        accept(others_batch, port.store, CHANNELS)
+    for feed in (port.feed, other):
+        feed.seek(port.store.offsets())
+    assert reply.result(0) == Kept(ANSWER)
+    assert why(others.result(0)) is (Why.OTHER_BODY if keys[1] else Why.FAILED)
+
+
+def test_servers_with_names_of_their_own_do_not_stand_in_each_others_way() -> None:
+    port = Port()
+    feeds = [PushFeed(CHANNELS, port.store.receipt, node=node) for node in ("east", "west")]
+    replies = [feed.submit(request(body_of(wire(valid=5 * n)))) for n, feed in enumerate(feeds)]
+    for batch in [feed.next_until(NOW) for feed in feeds]:
+        assert batch is not None
+        accept(batch, port.store, CHANNELS)
+    for feed in feeds:
+        feed.seek(port.store.offsets())
+    assert [reply.result(0) for reply in replies] == [Kept(ANSWER)] * 2
+    assert port.store.offsets() == {"http/east": 1, "http/west": 1}
+
+
+def test_a_key_that_another_server_keeps_meanwhile_is_answered_alike_by_both() -> None:
+    port = Port()
+    feeds = [PushFeed(CHANNELS, port.store.receipt, node=node) for node in ("east", "west")]
+    replies = [feed.submit(request(body_of(wire()), key="a/1")) for feed in feeds]
+    first, second = (feed.next_until(NOW) for feed in feeds)
+    assert first is not None
+    assert second is not None
+    accept(first, port.store, CHANNELS)
+    with pytest.raises(StoreConflictError):
+        accept(second, port.store, CHANNELS)
+    for feed in feeds:
+        feed.seek(port.store.offsets())
+    assert [reply.result(0) for reply in replies] == [Kept(ANSWER)] * 2
+    assert port.store.offsets() == {"http/east": 1}
 
 
 def test_a_closed_feed_refuses_what_waits_and_what_comes() -> None:

@@ -22,6 +22,7 @@ from ingest.push import PushFeed, Reply, Request
 from pipeline.health import Health
 from pipeline.http import TELEMETRY, Limits, OperationsDoor, TelemetryDoor, web_app
 from pipeline.http_access import Sender, Senders
+from pipeline.http_connection import Bounds
 from pipeline.http_server import Address, served
 from pipeline.metrics import Metrics
 from pipeline.observer import Observers
@@ -117,7 +118,13 @@ class Site:
 
 
 @contextmanager
-def push_server(folder: Path, limits: Limits | None = None, gate: Gate | None = None, **bounds: int) -> Iterator[Site]:
+def push_server(
+    folder: Path,
+    limits: Limits | None = None,
+    gate: Gate | None = None,
+    connections: Bounds | None = None,
+    **bounds: int,
+) -> Iterator[Site]:
     """A push server of the small network; its store lies in the folder when the block is left."""
     channels, clock = channels_of(small_network()), SystemClock()
     health, metrics = Health(STORE), CountedMetrics()
@@ -145,7 +152,7 @@ def push_server(folder: Path, limits: Limits | None = None, gate: Gate | None = 
     assert isinstance(intake.feed, CountedFeed)
     telemetry = TelemetryDoor(intake.feed, SENDERS, clock, limits or Limits(per_second=1e6, burst=10_000))
     try:
-        with served(web_app(OperationsDoor(health, metrics), telemetry), Address("127.0.0.1", 0)) as port:
+        with served(web_app(OperationsDoor(health, metrics), telemetry), Address("127.0.0.1", 0), connections) as port:
             site = Site(port, intake.feed, health, metrics, intake.counts)
             with site.client:
                 yield site

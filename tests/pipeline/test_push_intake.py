@@ -16,7 +16,7 @@ from ingest.push import Kept, PushFeed, Refused, Request, Why
 from ingest.wire_parts import JSON
 from pipeline.health import LIVE_WITHIN_S, Health
 from pipeline.observer import Unobserved
-from pipeline.push_command import STORE, PushIntake
+from pipeline.push_command import ASK_STORE, STORE, PushIntake
 from storage.memory import MemoryStore
 from tests.ingest.builders import START, small_network
 from tests.pipeline.push_server import ANSWER, wire
@@ -76,6 +76,25 @@ def test_a_lost_commit_is_answered_by_what_the_store_has_once_it_is_back(is_kept
     assert [set(reasons) for reasons in store.said] == [{STORE}] * 2
     assert "went away" in store.said[0][STORE]
     assert "does not answer" in store.said[1][STORE]
+
+
+def test_a_store_that_goes_away_while_nothing_comes_is_told_by_health() -> None:
+    store, clock, health = LostStore(is_kept=False, away_for=2), VirtualClock(START), Health(STORE)
+    store.lost, store.health = 3, health
+    feed, said, turns = PushFeed(CHANNELS, store.receipt), [], 0
+
+    def is_stopping() -> bool:
+        nonlocal turns
+        turns += 1
+        said.append(set(health.reasons()))
+        clock.wait_until(clock.now() + ASK_STORE)
+        if turns == 2:
+            feed.close()
+            store.lost = 1
+        return turns == 6
+
+    PushIntake(feed, store, CHANNELS, clock, health, Unobserved()).run(is_stopping)
+    assert said == [{STORE}, set(), {STORE}, {STORE}, set(), set()]
 
 
 def test_a_loop_that_does_not_come_round_is_not_alive() -> None:
