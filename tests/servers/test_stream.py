@@ -65,6 +65,15 @@ def drain(feed, store, due=END_OF_TIME):
     return received
 
 
+def patiently():
+    """Again and again while a group may still be moving its partitions: members hear of it every five seconds."""
+    clock = SystemClock()
+    until = clock.now() + timedelta(seconds=60)
+    while clock.now() < until:
+        yield
+        clock.wait_until(clock.now() + timedelta(seconds=0.1))
+
+
 def test_a_zombie_s_commit_is_refused_and_it_goes_on_where_the_store_stands(kafka, topic, topic_prefix, open_feed):
     rows, store = readings(), MemoryStore()
     sent(kafka, topic_prefix, rows)
@@ -85,7 +94,7 @@ def test_members_of_a_group_share_the_work_and_what_one_leaves_the_other_takes(k
     sent(kafka, topic_prefix, rows.slice(0, half))
     first, second = (open_feed(store, group=topic_prefix, grace_s=1.0) for _ in range(2))
     received = 0
-    for _ in range(30):
+    for _ in patiently():
         received += drain(first, store) + drain(second, store)
         if received == half and first.readiness() and second.readiness():
             break
@@ -94,7 +103,7 @@ def test_members_of_a_group_share_the_work_and_what_one_leaves_the_other_takes(k
     assert not held[0] & held[1]
     first.close()
     sent(kafka, topic_prefix, rows.slice(half))
-    for _ in range(30):
+    for _ in patiently():
         received += drain(second, store)
         if received == len(rows):
             break
