@@ -14,7 +14,6 @@ import duckdb
 import pyarrow as pa
 
 from gridcore.reading import UNUSABLE, Quality
-from storage.claims import by_cell
 from storage.embedded import EmbeddedStore
 from storage.folder_lock import stays
 from storage.history import History
@@ -110,7 +109,7 @@ def _add_readings(connection: duckdb.DuckDBPyConnection, labels: pa.Table) -> No
 
 def _add_log(connection: duckdb.DuckDBPyConnection, store: EmbeddedStore, history: History) -> None:
     """The view KIND_log: all claims as they were written, some of them twice."""
-    hot = claim_table(history.kind, by_cell(history.hot_claims()), history.series.names)
+    hot = claim_table(history.kind, history.hot_claims(), history.series.names)
     connection.register(f"hot_{history.kind}", hot)
     files = [str(store.path / SEGMENT_FOLDER / segment.file) for segment in history.segments]
     parts = [f"SELECT * FROM hot_{history.kind}"]

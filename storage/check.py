@@ -11,10 +11,14 @@ from pathlib import Path
 
 from gridcore.errors import BadInputError, StoreDamagedError
 from storage.altered import Finding, altered, unconserved
-from storage.analysis import analysis_of
+from storage.claims import no_claims, sift
 from storage.database import DATABASE_FILE, connect_to_read, told_apart
 from storage.embedded import OFFICIAL_ROWS, EmbeddedStore
-from storage.segments import verify_segment
+from storage.folder_lock import stays
+from storage.merging import windows
+from storage.sealing import MERGE_BYTES
+from storage.segment_files import SegmentFiles
+from storage.segments import SEGMENT_FOLDER, verify_segment
 
 
 def check(path: Path) -> list[Finding]:
@@ -30,7 +34,9 @@ def check(path: Path) -> list[Finding]:
     found = list(_damaged_pages(path))
     if found:
         return found
-    with closing(EmbeddedStore(path, is_read_only=True)) as store:
+    # One state of the store, whose files stay, while another process goes on writing.
+    with closing(EmbeddedStore(path, is_read_only=True)) as store, stays(path / SEGMENT_FOLDER), store.snapshot():
+        store.refresh()
         found += _damaged_segments(store)
         # What the segments hold can be counted only where they are whole.
         found += [] if found else _unconserved(store)
@@ -56,7 +62,11 @@ def _damaged_segments(store: EmbeddedStore) -> list[Finding]:
 
 def _unconserved(store: EmbeddedStore) -> Iterator[Finding]:
     """Counts of what came against what is there."""
-    with analysis_of(store) as analysis:
-        claims, cells = analysis.execute("SELECT count(*), count(*) FILTER (place = 1) FROM reading").fetchall()[0]
+    claims = cells = 0
+    history = store.readings
+    for piece in windows(SegmentFiles(store.path, MERGE_BYTES), history.segments, history.hot_claims()):
+        found = sift(no_claims(), piece)
+        cells += found.stored
+        claims += found.stored + found.revised + found.conflict
     tally = dict(store.rows("SELECT name, amount FROM tally"))
     return unconserved(store, tally, claims=claims, cells=cells, official=store.rows(OFFICIAL_ROWS)[0][0])

@@ -17,10 +17,9 @@ import pyarrow as pa
 
 from gridcore.errors import BrokenInvariantError, StoreConflictError, StoreDamagedError
 from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, Receipt, RegisteredModel
-from gridcore.reading import Quality
 from storage.checksums import content_checksum, verify_rows
-from storage.claims import Sifted
 from storage.columns import arrived_official, arrived_readings, instant_of, micros
+from storage.counting import amounts, count
 from storage.database import connect, connect_to_read, told_apart, written
 from storage.documents import TOPICS, Document, content_sha256, documents_of
 from storage.embedded_known import EmbeddedKnown
@@ -49,7 +48,7 @@ class EmbeddedStore:
         self._upkeep = Upkeep(self, self._connection)
         try:
             # One snapshot: a commit between the columns and the number that dates them would never be seen.
-            with told_apart(path), self._snapshot():
+            with told_apart(path), self.snapshot():
                 self._generation, self._data_version = self._read_generation(), self._read_data_version()
                 self.readings = History(self._connection, path, "reading", self.reload)
                 self.official = History(self._connection, path, "official", self.reload)
@@ -76,7 +75,7 @@ class EmbeddedStore:
             self._write_outages(batch.outages)
             self._write_letters(letters)
             counts = count(batch, letters, readings.sifted)
-            self.add_to_tally({"official": len(official.sifted.kept)} | _amounts(counts))
+            self.add_to_tally({"official": len(official.sifted.kept)} | amounts(counts))
             if receipt is not None:
                 write_receipt(self.rows, receipt, counts)
         self.readings.take_over(readings)
@@ -187,7 +186,7 @@ class EmbeddedStore:
         """Bring the columns in memory up to what other processes have committed."""
         if self._read_data_version() == self._data_version and not anew:
             return
-        with told_apart(self.path), self._snapshot():
+        with told_apart(self.path), self.snapshot():
             data_version, generation = self._read_data_version(), self._read_generation()
             for history in self.histories:
                 history.catch_up() if generation == self._generation and not anew else history.load()
@@ -225,7 +224,7 @@ class EmbeddedStore:
             raise
 
     @contextmanager
-    def _snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[None]:
         """One state of the database for several queries."""
         if self._connection.in_transaction:
             yield
@@ -282,26 +281,3 @@ OFFICIAL_ROWS = """SELECT (SELECT coalesce(sum(rows), 0) FROM hot WHERE kind = '
 """Number of rows of official values, in the log and in segments."""
 
 _ADD_TO_TALLY = "INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
-
-
-def _amounts(counts: Counts) -> dict[str, int]:
-    """What is tallied of a batch's counts."""
-    amounts = {name: getattr(counts, name) for name in ("received", "stored", "duplicate", "revised", "conflict")}
-    return amounts | {"dead_letter": sum(counts.dead_letters.values())}
-
-
-def count(batch: Batch, letters: Sequence[DeadLetter], sifted: Sifted) -> Counts:
-    """Counts of a batch: what became of each of its readings, and the flags of those kept."""
-    reasons = [letter.reason for letter in letters]
-    quality = sifted.kept.quality
-    named = {flag.name.lower(): int(((quality & int(flag)) != 0).sum()) for flag in Quality if flag and flag.name}
-    named["conflict"] = sifted.conflict
-    return Counts(
-        received=batch.readings.num_rows + len(letters),
-        stored=sifted.stored,
-        duplicate=sifted.duplicate,
-        revised=sifted.revised,
-        conflict=sifted.conflict,
-        dead_letters={reason: reasons.count(reason) for reason in sorted(set(reasons))},
-        flags={name: amount for name, amount in named.items() if amount},
-    )

@@ -17,11 +17,12 @@ import numpy.typing as npt
 from storage import hot
 from storage.claims import Claims, Sifted, by_cell, concat, current, no_claims, sift
 from storage.columns import Arrived
+from storage.folder_lock import stays
 from storage.groups import Groups
 from storage.newest import Newest
 from storage.runs import HotRuns, Run, earliest_valid_time
 from storage.segment_files import SegmentFiles, SegmentMissingError
-from storage.segments import Segment, add_to_manifest, manifest, write_segment
+from storage.segments import SEGMENT_FOLDER, Segment, add_to_manifest, manifest, write_segment
 from storage.series import Series
 
 SEGMENT_ROWS = 500_000
@@ -188,12 +189,10 @@ class History:
         return [*self.sealing.runs, *self.hot.runs]
 
     def _again_if_moved(self, read: Callable[[], _T]) -> _T:
-        """What a read gives; where its file is gone, once more, if another process has merged it away meanwhile."""
-        before = self.segments
+        """What a read gives; where a file of it was merged away meanwhile, once more, while none can be."""
         try:
             return read()
         except SegmentMissingError:
-            self._reload()
-            if self.segments == before:
-                raise
-            return read()
+            with stays(self._store / SEGMENT_FOLDER):
+                self._reload()
+                return read()

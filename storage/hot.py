@@ -11,6 +11,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ import pyarrow as pa
 from gridcore.errors import StoreDamagedError
 from storage.claims import Claims
 
-DTYPES = (np.dtype("<i4"), np.dtype("<i8"), np.dtype("<i8"), np.dtype("<i8"), np.dtype("<f8"), np.dtype("<i4"))
+DTYPES: tuple[np.dtype[Any], ...] = tuple(np.dtype(name) for name in ("<i4", "<i8", "<i8", "<i8", "<f8", "<i4"))
 """Types of the columns of `Claims`, in their order."""
 
 CLAIM_BYTES = sum(dtype.itemsize for dtype in DTYPES)
@@ -30,8 +31,9 @@ _CODEC = "lz4_raw"
 
 def pack(claims: Claims) -> bytes:
     """The claims as bytes."""
-    columns = (getattr(claims, field.name) for field in fields(claims))
-    shuffled = [_shuffled(np.ascontiguousarray(column, dtype)) for column, dtype in zip(columns, DTYPES, strict=True)]
+    columns = (np.asarray(getattr(claims, field.name)) for field in fields(claims))
+    typed = (column.astype(dtype, copy=False) for column, dtype in zip(columns, DTYPES, strict=True))
+    shuffled = [_shuffled(np.ascontiguousarray(column)) for column in typed]
     packed: bytes = pa.Codec(_CODEC).compress(b"".join(shuffled), asbytes=True)
     return packed
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from storage.claims import Claims, by_cell, concat, no_claims, sift
 from storage.groups import Groups
+from storage.runs import Run
 from storage.segment_files import SegmentFiles
 from storage.segments import Segment
 
@@ -32,6 +33,9 @@ WINDOW_ROWS = 500_000
 
 Cell = tuple[int, int]
 """Series number and valid_time [us]."""
+
+FIRST: Cell = (-1, 0)
+"""A cell before all others."""
 
 LAST: Cell = (2**62, 0)
 """A cell after all others."""
@@ -63,19 +67,24 @@ def sealed(parts: Sequence[Claims]) -> Claims:
 
 def merged(files: SegmentFiles, segments: Sequence[Segment]) -> Iterator[Claims]:
     """The claims of several segments, sorted by series, valid_time, window by window."""
-    groups = [segment.groups for segment in segments]
+    return (sealed([claims]) for claims in windows(files, segments, no_claims()))
+
+
+def windows(files: SegmentFiles, segments: Sequence[Segment], log: Claims) -> Iterator[Claims]:
+    """All claims of some segments and a log, so cut that no cell is in two pieces; ascending from piece to piece."""
+    groups, hot = [segment.groups for segment in segments], Run(by_cell(log))
     heads = [_heads(of_one) for of_one in groups]
-    edges = _edges(groups)
+    edges = [FIRST, *_edges(groups)[1:]]
     for start, end in zip(edges, [*edges[1:], LAST], strict=True):
-        parts = []
+        parts = [hot.claims.take(slice(hot.position(*start), hot.position(*end)))]
         for segment, firsts in zip(segments, heads, strict=True):
             # The group before may hold more rows of the cell that the next one begins with.
             touched = range(max(bisect_left(firsts, start) - 1, 0), bisect_left(firsts, end))
             for run in files.runs(segment, touched):
                 rows = slice(run.position(*start), run.position(*end))
-                if rows.stop > rows.start:
-                    parts.append(run.claims.take(rows))
-        yield sealed(parts)
+                parts.append(run.claims.take(rows))
+        if any(len(part) for part in parts):
+            yield concat([part for part in parts if len(part)])
 
 
 def _heads(groups: Groups) -> list[Cell]:
@@ -85,6 +94,8 @@ def _heads(groups: Groups) -> list[Cell]:
 
 def _edges(groups: Sequence[Groups]) -> list[Cell]:
     """First cells of windows of about `WINDOW_ROWS` claims."""
+    if not groups:
+        return []
     first = np.concatenate([of_one.first_series for of_one in groups])
     valid_time = np.concatenate([of_one.head_valid_time for of_one in groups])
     rows = np.concatenate([of_one.rows for of_one in groups])

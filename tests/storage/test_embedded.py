@@ -72,7 +72,7 @@ def test_what_was_acknowledged_survives_kill_9_at_any_moment(tmp_path: Path) -> 
         assert check(tmp_path) == []
 
 
-def test_a_second_process_reads_while_one_writes(tmp_path: Path) -> None:
+def test_a_second_process_reads_and_checks_while_one_writes(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.storage.writer", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -83,6 +83,7 @@ def test_a_second_process_reads_while_one_writes(tmp_path: Path) -> None:
                 found = values(store, writer.CHANNELS)
                 assert len(found) >= seen[0]
                 np.testing.assert_array_equal(found, np.arange(len(found)))
+                assert check(tmp_path) == []
         process.kill()
 
 

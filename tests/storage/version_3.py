@@ -46,7 +46,7 @@ def make_old(path: Path) -> None:
             _write_log(connection, history.kind, history.hot_claims())
             for segment in history.segments:
                 _write_segment(connection, path / SEGMENT_FOLDER / segment.file, history.kind)
-        for table in ("series_block", "newest", "hot", "segment", "receipt"):
+        for table in ("series_block", "newest", "hot", "segment"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE old_segment RENAME TO segment")
         connection.execute("PRAGMA user_version = 3")
