@@ -141,6 +141,11 @@ class Partition:
         self._chunk: Chunk | None = None
         self.waiting_messages, self.waiting_bytes = 0, 0
 
+    @property
+    def reached(self) -> int:
+        """Where reading stands: after the last message, or at the end that was told."""
+        return max(self.read_to, self.ended_at)
+
     def add(self, run: Run) -> None:
         """Messages came; those below the place that was read to already are passed over."""
         first = int(np.searchsorted(run.offsets, self.read_to))
