@@ -207,7 +207,7 @@ class KafkaFeed:
         return None
 
     def _is_at_end(self, key: tuple[str, int], partition: Partition) -> bool:
-        return key in self._ends and partition.read_to >= self._ends[key] and not partition.waiting_messages
+        return key in self._ends and partition.reached >= self._ends[key] and not partition.waiting_messages
 
     def _why(self, key: tuple[str, int], partition: Partition, due_us: int) -> Readiness:
         if partition.is_past(due_us):
@@ -237,7 +237,7 @@ class KafkaFeed:
         wanted = MOST_MESSAGES
         if self._is_assigned and set(waiting_for) <= set(self._ends):
             flowing = [key for key, partition in self._partitions.items() if not partition.is_paused]
-            wanted = sum(max(self._ends.get(key, 0) - self._partitions[key].read_to, 0) for key in flowing)
+            wanted = sum(max(self._ends.get(key, 0) - self._partitions[key].reached, 0) for key in flowing)
         if not wanted:
             self._is_drained = True
             return
@@ -265,10 +265,10 @@ class KafkaFeed:
         if error.code() == KafkaError._PARTITION_EOF:
             key = topic or "", -1 if number is None else number
             if key in self._gained and key in self._partitions:
-                # It stands behind messages that are fetched again: were they taken for read, they would be passed over.
+                # It stands behind messages that are fetched again, and comes again behind them.
                 self._consumer.seek(self._place(key))
             elif (partition := self._partitions.get(key)) is not None:
-                partition.read_to = max(partition.read_to, message.offset() or 0)
+                partition.ended_at = message.offset() or 0
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and topic is not None and number is not None:
             if (partition := self._partitions.get((topic, number))) is not None:
                 self._meet_gap(TopicPartition(topic, number), partition)

@@ -135,9 +135,16 @@ class Partition:
     def __init__(self, source: str, topic: Topic, start: int, *, honours_recorded_arrival: bool) -> None:
         self.source, self._topic, self._honours = source, topic, honours_recorded_arrival
         self.start, self.read_to, self.is_paused = start, start, False
+        # Apart from `read_to`: an end that was told too early must never make messages be passed over.
+        self.ended_at = start
         self._runs: deque[Run | Chunk] = deque()
         self._chunk: Chunk | None = None
         self.waiting_messages, self.waiting_bytes = 0, 0
+
+    @property
+    def reached(self) -> int:
+        """Where reading stands: after the last message, or at the end that was told."""
+        return max(self.read_to, self.ended_at)
 
     def add(self, run: Run) -> None:
         """Messages came; those below the place that was read to already are passed over."""
