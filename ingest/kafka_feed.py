@@ -70,7 +70,8 @@ class KafkaFeed:
         offsets: Callable[[], Mapping[str, int]],
     ) -> None:
         self._settings, self._clock, self._offsets = settings, clock, offsets
-        self._topics = topics_in(settings.prefix, channels, honours_recorded_arrival=settings.honours_recorded_arrival)
+        recorded = settings.honours_recorded_arrival
+        self._topics = topics_in(settings.prefix, channels, honours_recorded_arrival=recorded, readers=settings.readers)
         self._brokers = str(settings.client["bootstrap.servers"])
         self._partitions: dict[tuple[str, int], Partition] = {}
         self._ends: dict[tuple[str, int], int] = {}

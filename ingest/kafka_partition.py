@@ -7,7 +7,7 @@ the instant asked for waits, and all behind it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -23,6 +23,7 @@ from ingest.instants import Int64s
 from ingest.kafka_run import Run
 from ingest.reasons import DELETED
 from ingest.wire import decode_messages
+from ingest.wire_parts import BATCH_READERS, BatchReader
 
 MOST_MESSAGES = 50_000
 """Messages decoded at once, and so in one transaction, at most."""
@@ -67,18 +68,25 @@ class Topic:
     """Decodes a run of a source; gives the table and where its rows stood."""
 
 
-def topics_in(prefix: str, channels: ChannelTable, *, honours_recorded_arrival: bool) -> dict[str, Topic]:
+def topics_in(
+    prefix: str,
+    channels: ChannelTable,
+    *,
+    honours_recorded_arrival: bool,
+    readers: Mapping[str, BatchReader] = BATCH_READERS,
+) -> dict[str, Topic]:
     """The topics that are read, by name.
 
     Args:
         prefix: First part of their names, `xiaona` as a rule.
         channels: The grid's channels.
         honours_recorded_arrival: See `KafkaFeed`.
+        readers: What reads messages of many readings, by content type.
     """
 
     def readings(run: Run, source: str) -> tuple[pa.Table, Rows]:
         told = (run.values, run.content_types, run.arrived_us, run.offsets, source)
-        found = decode_messages(*told, channels, honours_recorded_arrival=honours_recorded_arrival)
+        found = decode_messages(*told, channels, honours_recorded_arrival=honours_recorded_arrival, readers=readers)
         return found.readings, found
 
     def given(decode: Callable[..., DecodedGiven]) -> Callable[[Run, str], tuple[pa.Table, Rows]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from ingest.kafka_client import Client
+from ingest.wire_parts import BATCH_READERS, BatchReader
 
 
 class Readiness(StrEnum):
@@ -46,6 +48,9 @@ class KafkaFeedSettings:
 
     accepts_loss: bool = False
     """What the broker deleted before it was read is let go, with a dead letter that says so; else it stops the feed."""
+
+    readers: Mapping[str, BatchReader] = BATCH_READERS
+    """What reads messages of many readings, by content type."""
 
     honours_recorded_arrival: bool = False
     """A reading was first had when it says, not when it came to the broker: for replays of a recording."""

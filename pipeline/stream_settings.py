@@ -41,6 +41,9 @@ class StreamSettings(BaseModel):
     largest_dead_share: float = Field(default=0.5, gt=0, le=1)
     """Share of dead letters beyond which the stream is stopped; 1 for never."""
 
+    takes_avro: bool = False
+    """Avro containers of readings are taken too; wants the extra `avro`."""
+
     accepts_loss: bool = False
     """Messages that the broker deleted before they were read are let go, with a dead letter that tells which; else they
     stop the run."""

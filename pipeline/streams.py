@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
 from gridcore.clock import Clock
+from gridcore.errors import BadInputError
 from gridcore.ports import Store
 from ingest.channels import ChannelTable
 from ingest.grid_directory import AHEAD
@@ -13,7 +15,7 @@ from ingest.kafka_feed import KafkaFeed
 from ingest.kafka_play import OFFICIAL_TOLD, OUTAGES_TOLD, READINGS_TOLD, Player
 from ingest.kafka_settings import KafkaFeedSettings
 from ingest.recording import read_recording
-from ingest.wire_parts import ARROW, JSON
+from ingest.wire_parts import ARROW, AVRO, BATCH_READERS, JSON, BatchReader
 from pipeline.stream_settings import StreamSettings
 
 FORMATS = {"json": JSON, "arrow": ARROW}
@@ -40,9 +42,22 @@ def kafka_feed(
         grace_s=settings.grace_s,
         max_buffered_mb=settings.max_buffered_mb,
         accepts_loss=settings.accepts_loss,
+        readers=readers_of(settings),
         honours_recorded_arrival=honours_recorded_arrival,
     )
     return KafkaFeed(told, channels, clock, store.offsets)
+
+
+def readers_of(settings: StreamSettings) -> Mapping[str, BatchReader]:
+    """What reads messages of many readings, by content type; raises `BadInputError` where Avro's extra is lacking."""
+    if not settings.takes_avro:
+        return BATCH_READERS
+    try:
+        from ingest.avro_wire import read_avro
+    except ModuleNotFoundError as cause:
+        what, wanted = "Avro's library is not installed", "the extra: pip install 'xiaona[avro]'"
+        raise BadInputError(what, got=cause, wanted=wanted) from cause
+    return {**BATCH_READERS, AVRO: read_avro}
 
 
 def play(recording: Path, settings: StreamSettings, form: str, together: timedelta) -> dict[str, int]:

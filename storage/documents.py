@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
+from gridcore import topics
 from gridcore.forecast import FORECAST_SCHEMA, Vintage
 from gridcore.plan import PLAN_SCHEMA, SETPOINT_SCHEMA
 from gridcore.ports import Decision
@@ -23,7 +24,7 @@ from gridcore.ports import Decision
 FORECAST, PLAN, SETPOINT = "forecast", "plan", "setpoint"
 """Kinds of documents; the message topics are named after them."""
 
-TOPICS = {kind: f"xiaona.{kind}.v1" for kind in (FORECAST, PLAN, SETPOINT)}
+TOPICS = {FORECAST: topics.FORECAST, PLAN: topics.PLAN, SETPOINT: topics.SETPOINT}
 """Topic of each kind."""
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
