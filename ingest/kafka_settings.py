@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ingest.kafka_client import Client
@@ -49,7 +49,7 @@ class KafkaFeedSettings:
     accepts_loss: bool = False
     """What the broker deleted before it was read is let go, with a dead letter that says so; else it stops the feed."""
 
-    readers: Mapping[str, BatchReader] = BATCH_READERS
+    readers: Mapping[str, BatchReader] = field(default_factory=lambda: BATCH_READERS)
     """What reads messages of many readings, by content type."""
 
     honours_recorded_arrival: bool = False
