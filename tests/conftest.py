@@ -14,6 +14,9 @@ settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True
 settings.register_profile("search", derandomize=False, deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+collect_ignore = ["bench/peers"]
+"""Programs of peers: they import what this environment has not."""
+
 
 @pytest.fixture(scope="session")
 def project_root() -> Path:
