@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from gridcore.errors import BadInputError
 from infra.kafka.cluster import Cluster
@@ -137,8 +137,7 @@ class Rig:
         words = {"group.id": "faults-ends", "enable.auto.commit": False}
         consumer = Consumer(self.cluster.client() | words)
         try:
-            places = {f"{TOPIC}/{n}": TopicPartition(TOPIC, n) for n in range(PARTITIONS)}
-            return {name: consumer.get_watermark_offsets(place, timeout=20)[1] for name, place in places.items()}
+            return {f"{TOPIC}/{number}": _end_of(consumer, number) for number in range(PARTITIONS)}
         finally:
             consumer.close()
 
@@ -165,6 +164,18 @@ class Rig:
         out = self.folder / "export"
         care.export(out)
         return outcome_of(name, self.ledger, out, recovery_s, note, holds=holds)
+
+
+def _end_of(consumer: Consumer, number: int) -> int:
+    """End of a partition; a topic that was just made, or a broker just back, has no leader for a moment."""
+    began = perf_counter()
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(TopicPartition(TOPIC, number), timeout=20)[1])
+        except KafkaException:
+            if perf_counter() - began > CATCH_UP_S:
+                raise
+            threading.Event().wait(0.5)
 
 
 def end(process: subprocess.Popen[str], what: signal.Signals = signal.SIGINT) -> int:
