@@ -16,7 +16,7 @@ from tests.faults.rig import PARTITIONS, Rig, end
 from tests.faults.sender import TOPIC, Sender, readings_of
 from tests.faults.setting import BEGINS
 
-TMPFS_MB = 6
+TMPFS_MB = 2
 """Size of the disk that runs full [MB]."""
 
 

@@ -42,7 +42,8 @@ def in_postgres(url: str) -> Iterator[PostgresStore]:
 def two_in_postgres(url: str) -> Iterator[Alternating]:
     """Two open stores on one database take turns; each must see what the other wrote."""
     with empty_schema(url) as place:
-        stores = [PostgresStore(place, patience_s=5.0) for _ in range(2)]
-        yield Alternating(stores)
-        for store in stores:
-            store.close()
+        with (
+            closing(PostgresStore(place, patience_s=5.0)) as one,
+            closing(PostgresStore(place, patience_s=5.0)) as other,
+        ):
+            yield Alternating([one, other])
