@@ -41,9 +41,9 @@ def in_postgres(url: str) -> Iterator[PostgresStore]:
 @contextmanager
 def two_in_postgres(url: str) -> Iterator[Alternating]:
     """Two open stores on one database take turns; each must see what the other wrote."""
-    with empty_schema(url) as place:
-        with (
-            closing(PostgresStore(place, patience_s=5.0)) as one,
-            closing(PostgresStore(place, patience_s=5.0)) as other,
-        ):
-            yield Alternating([one, other])
+    with (
+        empty_schema(url) as place,
+        closing(PostgresStore(place, patience_s=5.0)) as one,
+        closing(PostgresStore(place, patience_s=5.0)) as other,
+    ):
+        yield Alternating([one, other])
