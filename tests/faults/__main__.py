@@ -135,7 +135,7 @@ def _show(outcomes: list[Outcome]) -> None:
         numbers = (o.sent, o.acknowledged, o.stored, o.lost, o.duplicated, o.misordered)
         words = [o.name, *(f"{number:,}" for number in numbers), f"{o.recovery_seconds:.1f}"]
         table.add_row(*words, "yes" if o.is_good else "NO")
-    Console(file=sys.stdout).print(table)
+    Console(file=sys.stdout, width=150).print(table)
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def slow_network(rig: Rig) -> Outcome:
     sender = Sender(rig.cluster.client(), rig.ledger)
     process = rig.ingest()
     began = perf_counter()
-    sender.send(readings_of(rig.channels.channels, BEGINS, 40))
+    sender.send(readings_of(rig.channels.channels, BEGINS, 400))
     sent_s = perf_counter() - began
     rig.wait_until_caught_up()
     recovery_s = perf_counter() - began - sent_s
