@@ -17,7 +17,7 @@ from ingest.encode import encode_batch
 from ingest.forms import READINGS
 from ingest.wire_parts import ARROW
 from tests.bench.result import Figure
-from tests.bench.stream_fill import PARTITIONS, tables
+from tests.bench.stream_fill import PARTITIONS, keyed
 
 RATE = 50_000
 """Readings sent a second."""
@@ -39,11 +39,9 @@ def long_figures(cluster: Cluster, home: Path, minutes: float) -> list[Figure]:
     process, samples = psutil.Process(keeper.pid), []
     producer = Producer(cluster.client() | {"linger.ms": 5, "compression.type": "lz4"})
     began = perf_counter()
-    for number, table in enumerate(tables(int(minutes * 60 * RATE / 1000))):
+    for number, (partition, table) in enumerate(keyed(int(minutes * 60 * RATE / 1000))):
         headers = {"content-type": ARROW}
-        producer.produce(
-            "long.telemetry.v1", encode_batch(table, READINGS), partition=number % PARTITIONS, headers=headers
-        )
+        producer.produce("long.telemetry.v1", encode_batch(table, READINGS), partition=partition, headers=headers)
         producer.poll(0)
         threading.Event().wait(max(0.0, (number + 1) * len(table) / RATE - (perf_counter() - began)))
         samples.append((perf_counter() - began, process.memory_info().rss / 1e6))
@@ -51,7 +49,7 @@ def long_figures(cluster: Cluster, home: Path, minutes: float) -> list[Figure]:
     took_s = perf_counter() - began
     keeper.terminate()
     told, _ = keeper.communicate(timeout=120)
-    sent = int(minutes * 60 * RATE / 10_000) * 10_000
+    sent = 10_000 * len(samples)
     instants, memory = np.array(samples).T
     late = instants > SETTLED * instants[-1]
     slope = float(np.polyfit(instants[late] / 60, memory[late], 1)[0])
