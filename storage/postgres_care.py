@@ -64,7 +64,8 @@ def seal(url: str) -> int:
     """Put the rows of closed months in the order of series and time, so that a channel's month lies in few pages.
 
     A month is closed when a reading of a later one is stored; one that has not changed since it was sealed is left
-    alone. A partition that is being put in order takes no reader and no writer meanwhile (1,000,000 rows: 2 s).
+    alone. A partition that is being put in order takes no reader and no writer meanwhile (1,000,000 rows: 14 s on a
+    machine at load 20).
 
     Returns:
         Number of readings in the months that were put in order.
