@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from time import perf_counter
 
 from adbc_driver_postgresql import dbapi
@@ -32,17 +33,7 @@ def killed(rig: Rig, server: Server) -> Outcome:
         if process.poll() is not None:
             codes.append(process.returncode)
             process = rig.ingest()
-    began = perf_counter()
-    sender.stop()
-    if process.poll() is not None:
-        codes.append(process.returncode)
-        process = rig.ingest()
-    rig.wait_until_caught_up()
-    recovery_s = perf_counter() - began
-    end(process)
-    rig.drain()
-    holds = all(code not in {0, 1} for code in codes)
-    return rig.outcome("database killed", recovery_s, f"exit codes {codes}", holds=holds)
+    return _through(rig, sender, process, "database killed", codes)
 
 
 def locked(rig: Rig, server: Server) -> Outcome:
@@ -72,10 +63,13 @@ def slow(rig: Rig, server: Server) -> Outcome:
     return _through(rig, sender, process, "database slow")
 
 
-def _through(rig: Rig, sender: Sender, process, name: str) -> Outcome:  # type: ignore[no-untyped-def]
+def _through(  # type: ignore[no-untyped-def]
+    rig: Rig, sender: Sender, process, name: str, ended: Sequence[int] = ()
+) -> Outcome:
+    """Stop sending, catch up, and give the outcome; a run that ended meanwhile is started again."""
     began = perf_counter()
     sender.stop()
-    codes = []
+    codes = list(ended)
     if process.poll() is not None:
         codes.append(process.returncode)
         process = rig.ingest()
