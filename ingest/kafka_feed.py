@@ -6,8 +6,7 @@ An owner that was cut off and comes back is refused by the store, since another 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -26,6 +25,7 @@ from gridcore.errors import BadInputError
 from gridcore.ports import Batch
 from gridcore.timeline import to_numpy
 from ingest.channels import ChannelTable
+from ingest.cycle_search import no_cycle_search
 from ingest.kafka_client import (
     REFUSED,
     Complaints,
@@ -36,14 +36,15 @@ from ingest.kafka_client import (
     topics_of,
 )
 from ingest.kafka_partition import Partition, topics_in
-from ingest.kafka_run import run_of
+from ingest.kafka_run import by_partition, run_of
 from ingest.kafka_settings import KafkaFeedSettings, Readiness
 
 POLL_S = 0.1
 """How long messages that the broker has are waited for before what came is looked at [s]."""
 
-MOST_MESSAGES, WANTED_BYTES = 50_000, 8 << 20
-"""Messages of one poll: at most so many, and about so many bytes by the size of the last ones."""
+MOST_MESSAGES, WANTED_BYTES = 10_000, 8 << 20
+"""Messages of one poll: at most so many, which stay in the processor's cache until they are columns (a poll of 50,000
+takes twice as long for each), and about so many bytes by the size of the last ones."""
 
 FULL_MESSAGES = 20_000
 """A partition with so many messages is handed out before more are polled: below it commits cost more than rows."""
@@ -249,16 +250,18 @@ class KafkaFeed:
     def _poll(self, most: int, timeout_s: float) -> int:
         """Take at most so many messages in; their number, ends of partitions among them."""
         self._gained.clear()
-        messages = self._consumer.consume(most, timeout_s)
-        self._complaints.demand_none()
-        good = [message for message in messages if message.error() is None]
-        if good:
-            self._sort_in(good)
+        with no_cycle_search():
+            messages = self._consumer.consume(most, timeout_s)
+            self._complaints.demand_none()
+            # By identity: an error of the client compared with None leaves an exception behind, raised later.
+            failed = [message for message in messages if message.error() is not None]
+            good = [message for message in messages if message.error() is None] if failed else messages
+            if good:
+                self._sort_in(good)
         # An end stands behind the messages that came with it.
-        if len(good) < len(messages):
-            for message in messages:
-                if (error := message.error()) is not None:
-                    self._heed(message, error)
+        for message in failed:
+            if (error := message.error()) is not None:
+                self._heed(message, error)
         return len(messages)
 
     def _heed(self, message: KafkaMessage, error: KafkaError) -> None:
@@ -289,12 +292,9 @@ class KafkaFeed:
         self._consumer.incremental_unassign([place])
         self._consumer.incremental_assign([TopicPartition(place.topic, place.partition, first)])
 
-    def _sort_in(self, messages: Iterable[KafkaMessage]) -> None:
+    def _sort_in(self, messages: Sequence[KafkaMessage]) -> None:
         """Give each partition its messages, and pause those that hold more than their share."""
-        of: defaultdict[tuple[str, int], list[KafkaMessage]] = defaultdict(list)
-        for message in messages:
-            of[message.topic(), message.partition()].append(message)  # type: ignore[index]
-        for key, found in of.items():
+        for key, found in by_partition(messages).items():
             partition = self._partitions.get(key)
             if partition is not None and key in self._gained:
                 # Fetched before or after the store was asked? Nobody can tell, so they are fetched again.

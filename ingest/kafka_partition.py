@@ -18,6 +18,7 @@ import pyarrow as pa
 from gridcore.ports import Batch, DeadLetter, Origin
 from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA, READING_SCHEMA
 from ingest.channels import ChannelTable
+from ingest.cycle_search import no_cycle_search
 from ingest.given_wire import DecodedGiven, decode_official, decode_outages
 from ingest.instants import Int64s
 from ingest.kafka_run import Run
@@ -222,7 +223,8 @@ class Partition:
         return _joined(taken)
 
     def _decode(self, run: Run) -> Chunk:
-        table, rows = self._topic.decode(run, self.source)
+        with no_cycle_search():
+            table, rows = self._topic.decode(run, self.source)
         available = run.arrived_us
         if self._honours:
             available = np.full(len(run.offsets), NEVER)

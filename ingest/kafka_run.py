@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,21 +38,33 @@ class Run:
     """Bytes of all messages."""
 
 
+def by_partition(messages: Sequence[KafkaMessage]) -> dict[tuple[str, int], Sequence[KafkaMessage]]:
+    """Messages by topic and partition, each partition's in their order."""
+    topics, numbers = list(map(KafkaMessage.topic, messages)), list(map(KafkaMessage.partition, messages))
+    if topics.count(topics[0]) == numbers.count(numbers[0]) == len(messages):
+        # A fetch is of one partition, and so are most polls under load.
+        return {(topics[0], numbers[0]): messages}  # type: ignore[dict-item]
+    found: defaultdict[tuple[str, int], list[KafkaMessage]] = defaultdict(list)
+    for topic, number, message in zip(topics, numbers, messages, strict=True):
+        found[topic, number].append(message)  # type: ignore[index]
+    return dict(found)
+
+
 def run_of(messages: Sequence[KafkaMessage], source: str, *, honours_recorded_arrival: bool) -> Run:
     """Messages of one partition as a run.
 
     Raises:
         BadInputError: Their senders' clocks stamped them, and no recording tells when they were first had.
     """
-    stamps = [message.timestamp() for message in messages]
+    stamps = list(map(KafkaMessage.timestamp, messages))
     sorts, stamps_ms = zip(*stamps, strict=True)
     if not honours_recorded_arrival and sorts.count(TIMESTAMP_LOG_APPEND_TIME) < len(sorts):
         wanted = "message.timestamp.type=LogAppendTime on the topic: the broker's clock tells when we had it"
         raise BadInputError("a topic stamped by its senders", file=source, got="CreateTime", wanted=wanted)
-    values: list[Message] = [message.value() for message in messages]
-    content_types = _content_types([message.headers() for message in messages])
-    offsets = np.array([message.offset() for message in messages], np.int64)
-    arrived_us = np.array(stamps_ms, np.int64) * 1000
+    values: list[Message] = list(map(KafkaMessage.value, messages))
+    content_types = _content_types(list(map(KafkaMessage.headers, messages)))
+    offsets = np.fromiter(map(KafkaMessage.offset, messages), np.int64, len(messages))
+    arrived_us = np.fromiter(stamps_ms, np.int64, len(messages)) * 1000
     return Run(values, content_types, arrived_us, offsets, sum(map(len, filter(None, values))))
 
 
