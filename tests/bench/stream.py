@@ -35,9 +35,11 @@ from storage.embedded import EmbeddedStore
 from storage.postgres import PostgresStore
 from tests.bench.result import Figure, write_figures
 from tests.bench.store_fill import FULL, SHORT
+from tests.bench.stream_commit import commit_figures
 from tests.bench.stream_fill import CHANNELS, PARTITIONS, fill_arrow, fill_json
 from tests.bench.stream_long import long_figures
 from tests.bench.stream_peers import peer_figures
+from tests.bench.stream_setpoints import SETTLED, setpoint_figures
 from tests.bench.stream_store import store_figures
 
 ROUNDS = 3
@@ -72,6 +74,8 @@ def main(
             figures = [*_json_figures(cluster, Path(home), periods), *_arrow_figures(cluster, Path(home), 5 * periods)]
             if peers:
                 figures += peer_figures(cluster, Path(home), periods // 4)
+            figures += commit_figures(cluster, Path(home))
+            figures += setpoint_figures(cluster, Path(home), SETTLED + (8 if short else 192))
             figures += long_figures(cluster, Path(home), minutes)
         finally:
             cluster.stop()
