@@ -6,7 +6,6 @@ of a batch; forecasts, plans, setpoints, checkpoint and outbox of a decision.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,20 +14,28 @@ from typing import Any
 
 import pyarrow as pa
 
-from gridcore.errors import BrokenInvariantError, StoreConflictError, StoreDamagedError
+from gridcore.errors import StoreConflictError
 from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, Receipt, RegisteredModel
-from storage.checksums import content_checksum, verify_rows
-from storage.columns import arrived_official, arrived_readings, instant_of, micros
+from storage.columns import arrived_official, arrived_readings, micros
 from storage.counting import amounts, count
 from storage.database import connect, connect_to_read, told_apart, written
-from storage.documents import TOPICS, Document, content_sha256, documents_of
-from storage.embedded_known import EmbeddedKnown
+from storage.documents import Document, content_sha256, documents_of
 from storage.history import History
-from storage.receipts import read_receipt, write_receipt
+from storage.known import StoreKnown
+from storage.receipts import write_receipt
+from storage.small_tables import (
+    SmallTables,
+    demand_same_decision,
+    demand_same_model,
+    document_rows,
+    model_row,
+    outbox_rows,
+    two_plans,
+)
 from storage.upkeep import Upkeep
 
 
-class EmbeddedStore:
+class EmbeddedStore(SmallTables):
     """What was known, and when, in a directory.
 
     Args:
@@ -42,8 +49,8 @@ class EmbeddedStore:
     """
 
     def __init__(self, path: Path, *, synchronous: str = "NORMAL", is_read_only: bool = False) -> None:
+        super().__init__()
         self.path = path
-        self._models: dict[str, RegisteredModel] = {}
         self._connection = connect_to_read(path) if is_read_only else connect(path, synchronous=synchronous)
         self._upkeep = Upkeep(self, self._connection)
         try:
@@ -83,13 +90,9 @@ class EmbeddedStore:
         self._upkeep.begin()
         return counts
 
-    def receipt(self, key: str) -> Receipt | None:
-        """The receipt of a key; None where no such request was kept."""
-        return read_receipt(self.rows, key)
-
     def known_at(self, instant: datetime) -> Known:
         """The only door to history."""
-        return EmbeddedKnown(self, instant)
+        return StoreKnown(self, instant)
 
     def register(self, model: RegisteredModel) -> None:
         """Keep a fitted model; the same name and instant with equal payload is a no-op.
@@ -97,17 +100,13 @@ class EmbeddedStore:
         Raises:
             BrokenInvariantError: Another model has that name and instant.
         """
-        key = (model.name, micros(model.fitted_as_of))
+        row = model_row(model)
         with self.transaction():
             query = "SELECT model_id, payload FROM model WHERE name = ? AND fitted_as_of = ?"
-            found = self._connection.execute(query, key).fetchone()
-            if found is None:
-                values = (*key, model.model_id, hashlib.sha256(model.payload).hexdigest(), model.payload)
-                self._connection.execute("INSERT INTO model VALUES (?, ?, ?, ?, ?)", values)
-            elif found != (model.model_id, model.payload):
-                instant = model.fitted_as_of.isoformat()
-                what = "two models of one name and instant"
-                raise BrokenInvariantError(what, asset=model.name, instant=instant, got=model.model_id, wanted=found[0])
+            if found := self._connection.execute(query, row[:2]).fetchone():
+                demand_same_model(found, model)
+                return
+            self._connection.execute("INSERT INTO model VALUES (?, ?, ?, ?, ?)", row)
 
     def publish(self, decision: Decision) -> None:
         """Keep a decision and its outbox messages in one transaction; publishing it again is a no-op.
@@ -115,47 +114,16 @@ class EmbeddedStore:
         Raises:
             BrokenInvariantError: Another decision of that issue time was published, or another plan of one's name.
         """
-        documents = documents_of(decision)
-        sha256, issue_time = (
-            content_sha256(decision.issue_time, documents, decision.checkpoint),
-            micros(decision.issue_time),
-        )
+        documents, issue_time = documents_of(decision), micros(decision.issue_time)
+        sha256 = content_sha256(decision.issue_time, documents, decision.checkpoint)
         with self.transaction():
             query = "SELECT sha256 FROM decision WHERE issue_time = ?"
-            found = self._connection.execute(query, (issue_time,)).fetchone()
-            if found is None:
-                row = (issue_time, sha256, decision.checkpoint)
-                self._connection.execute("INSERT INTO decision VALUES (?, ?, ?)", row)
-                self._write_documents(issue_time, documents)
-            elif found[0] != sha256:
-                instant = decision.issue_time.isoformat()
-                raise BrokenInvariantError(
-                    "two decisions of one issue time", instant=instant, got=sha256, wanted=found[0]
-                )
-
-    def offsets(self) -> dict[str, int]:
-        """Next offset of each source."""
-        rows = self.rows("SELECT source, next_offset, checksum FROM source_offset ORDER BY source")
-        verify_rows("an offset", rows)
-        return {source: next_offset for source, next_offset, _ in rows}
-
-    def last_decision(self) -> tuple[datetime, bytes] | None:
-        """Issue time and checkpoint of the newest decision; None when there is none."""
-        found = self.rows("SELECT issue_time, checkpoint FROM decision ORDER BY issue_time DESC LIMIT 1")
-        return (instant_of(found[0][0]), found[0][1]) if found else None
-
-    def model_at(self, name: str, fitted_as_of: int) -> RegisteredModel:
-        """A registered model; the last read of each name stays in memory, since every tick asks for the same ones."""
-        kept = self._models.get(name)
-        if kept is None or micros(kept.fitted_as_of) != fitted_as_of:
-            query = "SELECT model_id, sha256, payload FROM model WHERE name = ? AND fitted_as_of = ?"
-            model_id, sha256, payload = self.rows(query, (name, fitted_as_of))[0]
-            if (found := hashlib.sha256(payload).hexdigest()) != sha256:
-                raise StoreDamagedError(
-                    "a model has other bytes than were written", asset=name, got=found, wanted=sha256
-                )
-            kept = self._models[name] = RegisteredModel(name, instant_of(fitted_as_of), model_id, payload)
-        return kept
+            if found := self._connection.execute(query, (issue_time,)).fetchone():
+                demand_same_decision(found[0], sha256, decision)
+                return
+            row = (issue_time, sha256, decision.checkpoint)
+            self._connection.execute("INSERT INTO decision VALUES (?, ?, ?)", row)
+            self._write_documents(issue_time, documents)
 
     def seal(self, before: datetime) -> int:
         """Move readings and official values of periods before an instant into segments, and merge the small ones.
@@ -266,14 +234,12 @@ class EmbeddedStore:
         self._connection.executemany(f"INSERT INTO dead_letter ({columns}) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def _write_documents(self, issue_time: int, documents: Sequence[Document]) -> None:
-        rows = [(issue_time, d.kind, d.place, d.layer, content_checksum(d.content), d.content) for d in documents]
+        rows = document_rows(issue_time, documents)
         self._connection.executemany("INSERT INTO document VALUES (?, ?, ?, ?, ?, ?)", rows)
         insert = "INSERT OR IGNORE INTO outbox (message_id, topic, issue_time, kind, place) VALUES (?, ?, ?, ?, ?)"
-        for d in documents:
-            message = (d.message_id, TOPICS[d.kind], issue_time, d.kind, d.place)
+        for message in outbox_rows(issue_time, documents):
             if self._connection.execute(insert, message).rowcount == 0:
-                instant = instant_of(issue_time).isoformat()
-                raise BrokenInvariantError("two plans of one name", instant=instant, got=d.message_id, wanted="its own")
+                raise two_plans(issue_time, message[0])
 
 
 OFFICIAL_ROWS = """SELECT (SELECT coalesce(sum(rows), 0) FROM hot WHERE kind = 'official')

@@ -6,7 +6,6 @@ ring: its source's offset, months to be made, series to be numbered, the series 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,24 +13,33 @@ from typing import Any
 import pyarrow as pa
 
 from gridcore.clock import Clock
-from gridcore.errors import BrokenInvariantError, StoreConflictError, StoreDamagedError
+from gridcore.errors import StoreConflictError
 from gridcore.ports import Batch, Counts, DeadLetter, Decision, Known, Receipt, RegisteredModel
-from storage.checksums import content_checksum, row_checksum, verify_rows
-from storage.columns import arrived_official, arrived_readings, instant_of, micros
+from storage.checksums import row_checksum
+from storage.columns import arrived_official, arrived_readings, micros
 from storage.counting import count
-from storage.documents import TOPICS, Document, content_sha256, documents_of
-from storage.embedded_known import EmbeddedKnown
+from storage.documents import Document, content_sha256, documents_of
+from storage.known import StoreKnown
 from storage.postgres_history import PostgresHistory
 from storage.postgres_schema import open_tables
 from storage.postgres_series import lock_series
 from storage.postgres_session import PATIENCE_S, Session
-from storage.receipts import read_receipt, write_receipt
+from storage.receipts import write_receipt
+from storage.small_tables import (
+    SmallTables,
+    demand_same_decision,
+    demand_same_model,
+    document_rows,
+    model_row,
+    outbox_rows,
+    two_plans,
+)
 
 TALLIED = ("received", "stored", "duplicate", "revised", "conflict")
 """Counts of readings that `check` holds against what is there."""
 
 
-class PostgresStore:
+class PostgresStore(SmallTables):
     """What was known, and when, in a PostgreSQL database.
 
     One object belongs to one thread; any number of them, in any process, may work on one database. Each source has one
@@ -51,6 +59,7 @@ class PostgresStore:
     def __init__(
         self, url: str, *, patience_s: float = PATIENCE_S, clock: Clock | None = None, must_exist: bool = False
     ) -> None:
+        super().__init__()
         self.session = Session(url, patience_s=patience_s, clock=clock)
         try:
             open_tables(self.session, must_exist=must_exist)
@@ -58,7 +67,6 @@ class PostgresStore:
             self.session.close()
             raise
         self.readings, self.official = (PostgresHistory(self.session, kind) for kind in ("reading", "official"))
-        self._models: dict[str, RegisteredModel] = {}
 
     def accept(self, batch: Batch, dead_letters: Sequence[DeadLetter], receipt: Receipt | None = None) -> Counts:
         """Keep a checked batch in one transaction.
@@ -91,13 +99,9 @@ class PostgresStore:
             history.keep()
         return counts
 
-    def receipt(self, key: str) -> Receipt | None:
-        """The receipt of a key; None where no such request was kept."""
-        return read_receipt(self.rows, key)
-
     def known_at(self, instant: datetime) -> Known:
         """The only door to history."""
-        return EmbeddedKnown(self, instant)
+        return StoreKnown(self, instant)
 
     def register(self, model: RegisteredModel) -> None:
         """Keep a fitted model; the same name and instant with equal payload is a no-op.
@@ -105,16 +109,11 @@ class PostgresStore:
         Raises:
             BrokenInvariantError: Another model has that name and instant.
         """
-        key = (model.name, micros(model.fitted_as_of))
+        row = model_row(model)
         with self.session.transaction():
-            values = (*key, model.model_id, hashlib.sha256(model.payload).hexdigest(), model.payload)
-            self.session.run("INSERT INTO model VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
+            self.session.run("INSERT INTO model VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
             query = "SELECT model_id, payload FROM model WHERE name = ? AND fitted_as_of = ?"
-            found = self.session.rows(query, key)[0]
-            if found != (model.model_id, model.payload):
-                instant = model.fitted_as_of.isoformat()
-                what = "two models of one name and instant"
-                raise BrokenInvariantError(what, asset=model.name, instant=instant, got=model.model_id, wanted=found[0])
+            demand_same_model(self.session.rows(query, row[:2])[0], model)
 
     def publish(self, decision: Decision) -> None:
         """Keep a decision and its outbox messages in one transaction; publishing it again is a no-op.
@@ -130,32 +129,7 @@ class PostgresStore:
                 self._write_documents(issue_time, documents)
                 return
             found = self.session.rows("SELECT sha256 FROM decision WHERE issue_time = ?", (issue_time,))[0][0]
-            if found != sha256:
-                instant = decision.issue_time.isoformat()
-                raise BrokenInvariantError("two decisions of one issue time", instant=instant, got=sha256, wanted=found)
-
-    def offsets(self) -> dict[str, int]:
-        """Next offset of each source."""
-        rows = self.rows("SELECT source, next_offset, checksum FROM source_offset ORDER BY source")
-        verify_rows("an offset", rows)
-        return {source: next_offset for source, next_offset, _ in rows}
-
-    def last_decision(self) -> tuple[datetime, bytes] | None:
-        """Issue time and checkpoint of the newest decision; None when there is none."""
-        found = self.rows("SELECT issue_time, checkpoint FROM decision ORDER BY issue_time DESC LIMIT 1")
-        return (instant_of(found[0][0]), found[0][1]) if found else None
-
-    def model_at(self, name: str, fitted_as_of: int) -> RegisteredModel:
-        """A registered model; the last read of each name stays in memory, since every tick asks for the same ones."""
-        kept = self._models.get(name)
-        if kept is None or micros(kept.fitted_as_of) != fitted_as_of:
-            query = "SELECT model_id, sha256, payload FROM model WHERE name = ? AND fitted_as_of = ?"
-            model_id, sha256, payload = self.rows(query, (name, fitted_as_of))[0]
-            if (found := hashlib.sha256(payload).hexdigest()) != sha256:
-                what = "a model has other bytes than were written"
-                raise StoreDamagedError(what, asset=name, got=found, wanted=sha256)
-            kept = self._models[name] = RegisteredModel(name, instant_of(fitted_as_of), model_id, payload)
-        return kept
+            demand_same_decision(found, sha256, decision)
 
     def close(self) -> None:
         """Release the connection."""
@@ -217,11 +191,9 @@ class PostgresStore:
         self.session.run_each(insert, [(source, name, amount) for name, amount in amounts.items() if amount])
 
     def _write_documents(self, issue_time: int, documents: Sequence[Document]) -> None:
-        rows = [(issue_time, d.kind, d.place, d.layer, content_checksum(d.content), d.content) for d in documents]
-        self.session.run_each("INSERT INTO document VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self.session.run_each("INSERT INTO document VALUES (?, ?, ?, ?, ?, ?)", document_rows(issue_time, documents))
         insert = """INSERT INTO outbox (message_id, topic, issue_time, kind, place) VALUES (?, ?, ?, ?, ?)
                     ON CONFLICT DO NOTHING RETURNING 1"""
-        for d in documents:
-            if not self.session.rows(insert, (d.message_id, TOPICS[d.kind], issue_time, d.kind, d.place)):
-                instant = instant_of(issue_time).isoformat()
-                raise BrokenInvariantError("two plans of one name", instant=instant, got=d.message_id, wanted="its own")
+        for message in outbox_rows(issue_time, documents):
+            if not self.session.rows(insert, message):
+                raise two_plans(issue_time, message[0])

@@ -68,7 +68,7 @@ class KnownSource(Protocol):
         ...
 
 
-class EmbeddedKnown:
+class StoreKnown:
     """A view, not a copy: it shows what came before the instant, even where it is stored later (a replayed batch).
 
     Args:
