@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gridcore.clock import VirtualClock
-from gridcore.ports import GridSource
+from gridcore.ports import GridSource, Store
 from gridcore.timeline import PERIOD
 from ingest.catalogue import open_grid
 from pipeline.loop import Loop
@@ -63,13 +64,15 @@ def phase_of(recorded: Recorded, start: datetime, end: datetime, directory: Path
 
 def decisions(directory: Path, until: datetime) -> dict[str, pa.Table]:
     """All that a store holds of what was decided up to an instant."""
-    store = EmbeddedStore(store_path(directory))
-    try:
-        known, since = store.known_at(until), datetime(2000, 1, 1, tzinfo=UTC)
-        names = {"forecasts": known.forecasts(since), "setpoints": known.setpoints(since)}
-        return names | {layer: known.plans(layer, since) for layer in ("scuc", "sced")}
-    finally:
-        store.close()
+    with closing(EmbeddedStore(store_path(directory))) as store:
+        return decided(store, until)
+
+
+def decided(store: Store, until: datetime) -> dict[str, pa.Table]:
+    """The same of an open store."""
+    known, since = store.known_at(until), datetime(2000, 1, 1, tzinfo=UTC)
+    names = {"forecasts": known.forecasts(since), "setpoints": known.setpoints(since)}
+    return names | {layer: known.plans(layer, since) for layer in ("scuc", "sced")}
 
 
 def same_bits(left: dict[str, pa.Table], right: dict[str, pa.Table], directory: Path) -> bool:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import random
+import secrets
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from multiprocessing.connection import Connection
+from threading import Event
 
 import pytest
 
@@ -14,23 +18,25 @@ from gridcore.timeline import PERIOD
 from ingest.kafka_play import OFFICIAL_TOLD, OUTAGES_TOLD, READINGS_TOLD, Player
 from ingest.wire_parts import JSON
 from pipeline.checkpoint import readiness_of
-from pipeline.phase import Phase, store_path, wire
+from pipeline.phase import Phase, store_of, wire
 from pipeline.schedule import ticks
 from pipeline.stream_settings import StreamSettings
-from storage.embedded import EmbeddedStore
 from tests.replay import small
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 START = small.START_OF_DAY + timedelta(hours=6)
 END = START + timedelta(hours=4)
-KILLED_AFTER = (1, 2, 1, 2, 1)
-"""Ticks after which each life ends, somewhere in the next tick."""
+KILLS = 5
+"""Lives that end before the phase does."""
+
+LONGEST_DELAY_S = 0.3
+"""A kill comes up to so long after a tick: a tick takes as long [s]."""
 
 
 def live(phase: Phase, told: Connection) -> None:
     """Run a phase to its end in a process of its own, and tell of each tick."""
-    store = EmbeddedStore(store_path(phase.directory))
+    store = store_of(phase)
     loop, done = wire(phase, store, None, VirtualClock(phase.origin - PERIOD))
     loop.on_tick = lambda tick: told.send(tick.due)
     every = ticks(phase.start, phase.end, phase.network.zone, phase.origin)
@@ -40,15 +46,17 @@ def live(phase: Phase, told: Connection) -> None:
     told.send(None)
 
 
-def a_life(phase: Phase, most_ticks: int) -> bool:
-    """Start the process and kill it (-9) after so many ticks; False where it came to its end before."""
+def a_life(phase: Phase, most_ticks: int, delay_s: float = 0.0) -> bool:
+    """Start the process and kill it (-9) so long after so many ticks; False where it came to its end before."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=live, args=(phase, there))
     process.start()
     there.close()
     try:
-        return all(here.recv() is not None for _ in range(most_ticks))
+        has_more = all(here.recv() is not None for _ in range(most_ticks))
+        Event().wait(delay_s)
+        return has_more
     finally:
         process.kill()
         process.join()
@@ -56,7 +64,12 @@ def a_life(phase: Phase, most_ticks: int) -> bool:
         here.close()
 
 
-def test_a_loop_that_is_killed_five_times_decides_as_the_replay_does(kafka, topic_prefix, tmp_path):
+@pytest.mark.parametrize("kind", ["embedded", "postgres"])
+def test_a_loop_that_is_killed_five_times_decides_as_the_replay_does(kafka, postgres, topic_prefix, tmp_path, kind):
+    seed = secrets.randbits(32)
+    # Shown where the test fails.
+    print(f"seed {seed}")
+    draw = random.Random(seed)
     recorded = small.whole(START, END)
     base, history = small.phase_of(recorded, START, END, tmp_path / "replay")
     base = replace(base, row="persistence")
@@ -71,16 +84,16 @@ def test_a_loop_that_is_killed_five_times_decides_as_the_replay_does(kafka, topi
     ):
         player.play(told, table)
     stream = StreamSettings(bootstrap_servers=kafka.bootstrap, prefix=topic_prefix)
-    phase = replace(base, directory=tmp_path / "live", stream=stream)
-    assert all(a_life(phase, most_ticks) for most_ticks in KILLED_AFTER)
+    phase = replace(base, directory=tmp_path / "live", stream=stream, store=postgres if kind == "postgres" else "")
+    ends = [(draw.randint(1, 2), draw.uniform(0.0, LONGEST_DELAY_S)) for _ in range(KILLS)]
+    assert all(a_life(phase, *end) for end in ends)
     assert not a_life(phase, 100)
 
-    wanted, found = (small.decisions(each.directory, END) for each in (base, phase))
+    wanted = small.decisions(base.directory, END)
+    with closing(store_of(phase)) as store:
+        found, last = small.decided(store, END), store.last_decision()
     assert len(wanted["setpoints"])
     assert small.same_bits(wanted, found, tmp_path / "compared")
-    store = EmbeddedStore(store_path(phase.directory))
-    last = store.last_decision()
-    store.close()
     assert last is not None
     told_with = readiness_of(last[1])
     # Three topics of four partitions; the recording goes on after the last tick.
