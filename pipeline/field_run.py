@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import cast
 
 import pyarrow as pa
+import structlog
 
 from dispatch.settings import DispatchSettings
 from gridcore.clock import SystemClock
+from gridcore.errors import StoreConflictError, StoreUnreachableError
 from gridcore.network import Network
-from gridcore.ports import Batch, Store
+from gridcore.ports import Batch, Counts, Store
 from gridcore.target import basic_targets, sum_targets
 from gridcore.timeline import PERIOD, PLANT_PERIOD, day_start
 from ingest.catalogue import open_grid
@@ -28,14 +29,14 @@ from pipeline.beyond import Beyond
 from pipeline.commitment import Commitments
 from pipeline.decide import Desk
 from pipeline.forecasters import MEMBERS, RowForecaster, forecast_settings
+from pipeline.lasting_store import LastingStore
 from pipeline.loop import Loop
 from pipeline.relaying import relayed
 from pipeline.schedule import Tick, ticks
 from pipeline.settings import ROWS, LiveSettings
-from pipeline.stores import open_store
 from pipeline.stream_settings import StreamSettings
 from pipeline.streams import kafka_feed
-from pipeline.watch import LOOP, Watch, watched
+from pipeline.watch import LOOP, STORE, Watch, watched
 from storage.outbox import pending_count
 from storage.sql import Sql
 
@@ -76,69 +77,106 @@ class FieldFeed:
 def run_field(settings: LiveSettings) -> None:
     """Run the loop on real telemetry for the days of the settings, from now on or from where it stopped.
 
+    A store that is lost ends nothing: the loop begins again from what the store has, as after a start, once it answers.
+
     Raises:
         BadInputError: A setting is wrong, or the broker refuses us.
-        StoreConflictError: Another process runs the same loop on the same store.
+        StoreUnreachableError: The store does not answer at the start.
+        BrokenInvariantError: Another process runs a loop on the same store, and decided otherwise.
     """
     source = open_grid(settings.grid or "")
     clock, network = SystemClock(), source.network
-    start = day_start(settings.start, network.zone)
-    end = day_start(settings.start + timedelta(days=settings.days), network.zone)
     settings.work.mkdir(parents=True, exist_ok=True)
     where = settings.store_at or Path(settings.work) / "store"
     channels = channels_of(network, min(source.reading_period, PLANT_PERIOD))
-    with ExitStack() as opened:
-        store = opened.enter_context(closing(open_store(where)))
-        watch = opened.enter_context(watched(clock, channels, store.receipt, settings.http, settings.metrics))
-        loop, done = wire_field(settings, network, channels, store, watch)
-        opened.callback(loop.close)
-        watch.health.well(LOOP)
-        now, count_queues = clock.now(), loop.on_tick
-        every = ticks(start, end, network.zone, start)
-        # What was due while nobody ran is not decided in hindsight: its setpoints would be too late.
-        left = (tick for tick in every if tick.due > now - PERIOD and (done is None or tick.due > done))
-        published = opened.enter_context(relayed(where, settings.stream))
-
-        def on_tick(tick: Tick) -> None:
-            published()
-            count_queues(tick)
-
-        loop.on_tick = on_tick
-        loop.run(left)
-    console.print_json({"received": loop.counts.received, "dead_letters": loop.counts.dead_letters})
-
-
-def wire_field(
-    settings: LiveSettings, network: Network, channels: ChannelTable, store: Store, watch: Watch
-) -> tuple[Loop, datetime | None]:
-    """The loop on real telemetry, and the last tick that was decided, if any."""
-    clock = SystemClock()
-    forecasts = forecast_settings(settings.seed, network, settings.holidays)
-    targets, sums = basic_targets(network), sum_targets(network, settings.portfolios)
-    forecaster = RowForecaster(network, targets, sums, forecasts, MEMBERS[ROWS[0]])
-    desk = Desk(network, forecaster, DispatchSettings(seed=settings.seed, deadline_s=settings.deadline_s))
-    done = store.last_decision()
-    desk.commitments = Commitments([])
-    if done is not None:
-        due, words = done
-        known = store.known_at(due)
-        desk.restore(checkpoint.split(words)[0])
-        since = due - timedelta(days=2)
-        desk.commitments, desk.beyond = Commitments.known(known, since), Beyond.known(known, since)
-        desk.recall_last_plan(known)
     stream = StreamSettings.model_validate(settings.stream)
-    kafka = kafka_feed(stream, channels, store, clock, honours_recorded_arrival=False)
-    feed = FieldFeed(kafka, watch.push)
-    feed.seek(store.offsets())
-    switch = TripSwitch(stream.largest_dead_share)
-    loop = Loop(
-        clock, feed, store, channels, desk, on_tick=partial(_count_queues, watch, kafka, store), close=kafka.close,
-        switch=switch, observer=watch.observer, senses_between=True,
-    )  # fmt: skip
-    return loop, done[0] if done is not None else None
+    counts, switch = Counts(), TripSwitch(stream.largest_dead_share)
+    with ExitStack() as opened:
+        lasting = opened.enter_context(closing(LastingStore(where, clock)))
+        watch = opened.enter_context(watched(clock, channels, lasting.receipt, settings.http, settings.metrics))
+        published = opened.enter_context(relayed(where, stream))
+        field = Field(settings, network, channels, stream, watch, published)
+        while True:
+            try:
+                field.run(lasting.store, counts, switch)
+                break
+            except (StoreConflictError, StoreUnreachableError) as error:
+                field.wait_for(lasting, error)
+    console.print_json({"received": counts.received, "dead_letters": counts.dead_letters})
 
 
-def _count_queues(watch: Watch, kafka: KafkaFeed, store: Store, _tick: Tick) -> None:
-    """Tell how much waits before and behind us."""
-    watch.metrics.lags(kafka.lags())
-    watch.metrics.outbox.set(pending_count(cast(Sql, store)))
+@dataclass(frozen=True)
+class Field:
+    """What stays when the store is lost."""
+
+    settings: LiveSettings
+    network: Network
+    channels: ChannelTable
+    stream: StreamSettings
+    watch: Watch
+    published: Callable[[], None]
+    """To be called after a decision: it wakes the relay, and raises what ended it."""
+
+    def run(self, store: Store, counts: Counts, switch: TripSwitch) -> None:
+        """Run the loop from what the store has to the end of the days.
+
+        Raises:
+            StoreConflictError: Another owner moved an offset, or keeps the store locked.
+            StoreUnreachableError: The store was lost.
+        """
+        zone, clock = self.network.zone, SystemClock()
+        start = day_start(self.settings.start, zone)
+        end = day_start(self.settings.start + timedelta(days=self.settings.days), zone)
+        loop, done = self._wire(store, counts, switch)
+        with closing(loop):
+            self.watch.health.well(LOOP)
+            now = clock.now()
+            every = ticks(start, end, zone, start)
+            # What was due while nobody ran is not decided in hindsight: its setpoints would be too late.
+            loop.run(tick for tick in every if tick.due > now - PERIOD and (done is None or tick.due > done))
+
+    def wait_for(self, lasting: LastingStore, error: StoreConflictError | StoreUnreachableError) -> None:
+        """Say that the store is away, wait until it answers, and say that."""
+        log, clock = structlog.get_logger(), SystemClock()
+        began = clock.now()
+        log.warning("store lost", reason=str(error))
+        self.watch.health.ill(STORE, str(error))
+        lasting.reopen(self.watch.observer.turned)
+        self.watch.health.well(STORE)
+        log.warning("store back", seconds=round((clock.now() - began).total_seconds(), 3))
+
+    def _wire(self, store: Store, counts: Counts, switch: TripSwitch) -> tuple[Loop, datetime | None]:
+        """The loop on real telemetry, and the last tick that was decided, if any."""
+        settings, network, watch = self.settings, self.network, self.watch
+        forecasts = forecast_settings(settings.seed, network, settings.holidays)
+        targets, sums = basic_targets(network), sum_targets(network, settings.portfolios)
+        forecaster = RowForecaster(network, targets, sums, forecasts, MEMBERS[ROWS[0]])
+        desk = Desk(network, forecaster, DispatchSettings(seed=settings.seed, deadline_s=settings.deadline_s))
+        done, offsets = store.last_decision(), store.offsets()
+        desk.commitments = Commitments([])
+        if done is not None:
+            due, words = done
+            known = store.known_at(due)
+            desk.restore(checkpoint.split(words)[0])
+            since = due - timedelta(days=2)
+            desk.commitments, desk.beyond = Commitments.known(known, since), Beyond.known(known, since)
+            desk.recall_last_plan(known)
+        clock = SystemClock()
+        kafka = kafka_feed(self.stream, self.channels, store, clock, honours_recorded_arrival=False)
+        feed = FieldFeed(kafka, watch.push)
+
+        def on_tick(_tick: Tick) -> None:
+            self.published()
+            watch.metrics.lags(kafka.lags())
+            watch.metrics.outbox.set(pending_count(cast(Sql, store)))
+
+        loop = Loop(
+            clock, feed, store, self.channels, desk, counts=counts, on_tick=on_tick, close=kafka.close,
+            switch=switch, observer=watch.observer, senses_between=True,
+        )  # fmt: skip
+        try:
+            feed.seek(offsets)
+        except BaseException:
+            loop.close()
+            raise
+        return loop, done[0] if done is not None else None

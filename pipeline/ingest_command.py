@@ -19,6 +19,7 @@ from ingest.channels import ChannelTable, channels_of
 from ingest.files import open_feed
 from ingest.trip_switch import TripSwitch
 from pipeline import console
+from pipeline.lasting_store import STORE_AWAY
 from pipeline.stores import open_store
 from pipeline.stream_settings import stream_at
 
@@ -27,9 +28,6 @@ END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 NAP = timedelta(seconds=0.02)
 """Pause before a source that had nothing is asked again: what a lone reading waits at most beside the commit."""
-
-STORE_AWAY = timedelta(seconds=1)
-"""Pause before a store that did not answer is asked again; meanwhile nothing is polled, and memory stands still."""
 
 
 @dataclass(frozen=True)

@@ -24,16 +24,15 @@ from pipeline.health import Health
 from pipeline.http import Limits, OperationsDoor, TelemetryDoor, web_app
 from pipeline.http_access import read_senders
 from pipeline.http_server import Address, served
-from pipeline.ingest_command import END_OF_TIME, STORE_AWAY, show_counts
+from pipeline.ingest_command import END_OF_TIME, show_counts
+from pipeline.lasting_store import STORE_AWAY
 from pipeline.logs import LogObserver, set_up_logs
 from pipeline.metrics import Metrics
 from pipeline.observer import Observer, Observers
+from pipeline.watch import STORE
 
 ASK_STORE = timedelta(seconds=5)
 """A store to which nothing is written is asked so often whether it is still there."""
-
-STORE = "store"
-"""The part of health that is the store."""
 
 TURN_S = 0.5
 """The loop comes round at least so often, to see whether it is to stop [s]."""

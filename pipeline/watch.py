@@ -25,6 +25,10 @@ LOOP = "loop"
 """The part of health that is the loop: not well until its first tick or batch can come."""
 
 
+STORE = "store"
+"""The part that is the store: ill while it does not answer."""
+
+
 @dataclass(frozen=True)
 class Watch:
     """What a live run tells, and what is pushed to it."""

@@ -26,7 +26,8 @@ from pipeline.http_connection import Bounds
 from pipeline.http_server import Address, served
 from pipeline.metrics import Metrics
 from pipeline.observer import Observers
-from pipeline.push_command import STORE, PushIntake
+from pipeline.push_command import PushIntake
+from pipeline.watch import STORE
 from storage.embedded import EmbeddedStore
 from tests.ingest.builders import LOAD, MINUTE, START, WIND, small_network
 
