@@ -29,6 +29,7 @@ from pipeline.beyond import Beyond
 from pipeline.commitment import Commitments
 from pipeline.decide import Desk
 from pipeline.forecasters import MEMBERS, RowForecaster, forecast_settings
+from pipeline.health import LOOP, STORE
 from pipeline.lasting_store import LastingStore
 from pipeline.loop import Loop
 from pipeline.relaying import relayed
@@ -36,7 +37,7 @@ from pipeline.schedule import Tick, ticks
 from pipeline.settings import ROWS, LiveSettings
 from pipeline.stream_settings import StreamSettings
 from pipeline.streams import kafka_feed
-from pipeline.watch import LOOP, STORE, Watch, watched
+from pipeline.watch import Watch, watched
 from storage.outbox import pending_count
 from storage.sql import Sql
 
@@ -167,7 +168,7 @@ class Field:
 
         def on_tick(_tick: Tick) -> None:
             self.published()
-            watch.metrics.lags(kafka.lags())
+            watch.look(kafka)
             watch.metrics.outbox.set(pending_count(cast(Sql, store)))
 
         loop = Loop(

@@ -14,6 +14,15 @@ LIVE_WITHIN_S = 60.0
 LIVE_WITHIN_FIT_S = 900.0
 """The same for a loop that also fits and decides, which takes it minutes [s]."""
 
+LOOP = "loop"
+"""The part that is the loop: not well until its first tick or batch can come."""
+
+STREAM = "stream"
+"""The part that is Kafka: ill while partitions are not read to their ends."""
+
+STORE = "store"
+"""The part that is the store: ill while it does not answer."""
+
 
 class Health(Unobserved):
     """An `Observer` that knows what is wrong, by part; told by the parts, asked by the web, from any thread.
@@ -54,4 +63,4 @@ class Health(Unobserved):
         """Why the process is not ready, by part; empty where it is."""
         with self._lock:
             found = dict(sorted(self._reasons.items()))
-        return found | ({"loop": hanging} if (hanging := self.hanging()) else {})
+        return found | ({LOOP: hanging} if (hanging := self.hanging()) else {})

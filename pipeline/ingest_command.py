@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import structlog
 from rich.table import Table
 
 from gridcore.clock import Clock, SystemClock
@@ -19,12 +23,18 @@ from ingest.channels import ChannelTable, channels_of
 from ingest.files import open_feed
 from ingest.trip_switch import TripSwitch
 from pipeline import console
+from pipeline.health import LIVE_WITHIN_S, LOOP, STORE, Health
 from pipeline.lasting_store import STORE_AWAY
+from pipeline.logs import set_up_logs
+from pipeline.observer import Observer, Unobserved
 from pipeline.stores import open_store
-from pipeline.stream_settings import stream_at
+from pipeline.stream_settings import ingest_settings
 
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 """All that a source holds is taken, whatever instant it says it came at."""
+
+LOOK = timedelta(seconds=1)
+"""How often it is looked how much waits."""
 
 NAP = timedelta(seconds=0.02)
 """Pause before a source that had nothing is asked again: what a lone reading waits at most beside the commit."""
@@ -47,7 +57,7 @@ class IngestOptions:
     """A reading's own `available_at` counts: a recording was played into the topics."""
 
     config: Path | None = None
-    """TOML whose `[stream]` tells the rest of Kafka's settings."""
+    """TOML whose `[stream]` tells the rest of Kafka's settings, and `[metrics]` where health and metrics are told."""
 
 
 @dataclass
@@ -60,6 +70,11 @@ class Intake:
     clock: Clock
     until_idle: timedelta
     switch: TripSwitch
+    observer: Observer = field(default_factory=Unobserved)
+    health: Health = field(default_factory=Health)
+    look: Callable[[], None] = lambda: None
+    """Tells what waits; called each `LOOK` or later."""
+
     counts: Counts = field(default_factory=Counts)
     seconds: float = 0.0
     """From the start to the last batch [s]."""
@@ -72,31 +87,43 @@ class Intake:
         """
         began, quiet_since = perf_counter(), self.clock.now()
         self.feed.seek(self.store.offsets())
+        self.health.well(LOOP)
+        looked_at = quiet_since
         while True:
+            self.observer.turned()
+            if self.clock.now() - looked_at >= LOOK:
+                self.look()
+                looked_at = self.clock.now()
             batch = self.feed.next_until(END_OF_TIME)
             if batch is None:
                 if self.clock.now() - quiet_since >= self.until_idle:
                     return
                 self.clock.wait_until(self.clock.now() + min(NAP, self.until_idle))
                 continue
+            checked_s = perf_counter()
             try:
                 kept = accept(batch, self.store, self.channels)
             except (StoreConflictError, StoreUnreachableError) as error:
                 self._begin_again(error)
                 continue
+            self.observer.kept(batch, kept, perf_counter() - checked_s)
             self.counts.add(kept)
             self.switch.note(kept)
             self.seconds, quiet_since = perf_counter() - began, self.clock.now()
 
     def _begin_again(self, error: StoreConflictError | StoreUnreachableError) -> None:
         """Another owner was faster, or nobody knows whether the batch was kept: only the store's offsets tell."""
-        console.errors.print(f"refused, going on at the store's offsets: {error}", highlight=False, markup=False)
+        log = structlog.get_logger()
+        log.warning("batch refused, going on at the store's offsets", reason=str(error))
+        self.health.ill(STORE, str(error))
         while True:
+            self.observer.turned()
             try:
                 self.feed.seek(self.store.offsets())
             except StoreUnreachableError:
                 self.clock.wait_until(self.clock.now() + STORE_AWAY)
             else:
+                self.health.well(STORE)
                 return
 
 
@@ -112,22 +139,16 @@ def run_ingest(url: str, store_at: str, options: IngestOptions, *, as_json: bool
     Raises:
         BadInputError: Kafka's partitions could not be read to their ends.
     """
-    clock = SystemClock()
-    store = open_store(store_at)
-    close, share = _nothing, 1.0
-    try:
+    clock, idle = SystemClock(), timedelta(seconds=options.until_idle_s)
+    with closing(open_store(store_at)) as store:
         if url.startswith("kafka://"):
-            feed, channels, share = _kafka(url, options, store, clock)
-            close = feed.close
+            intake, is_ready = _take_stream(url, options, store, clock)
         else:
+            set_up_logs(clock)
             feed, channels = open_feed(url, options.grid, clock)
-        intake = Intake(feed, store, channels, clock, timedelta(seconds=options.until_idle_s), TripSwitch(share))
-        intake.run()
+            intake, is_ready = Intake(feed, store, channels, clock, idle, TripSwitch(1.0)), True
+            intake.run()
         offsets = store.offsets()
-        is_ready = not url.startswith("kafka://") or feed.is_ready
-    finally:
-        close()
-        store.close()
     rate = intake.counts.received / intake.seconds if intake.seconds > 0 else 0.0
     show_counts(intake.counts, offsets, rate, as_json=as_json)
     if not is_ready:
@@ -135,22 +156,26 @@ def run_ingest(url: str, store_at: str, options: IngestOptions, *, as_json: bool
         raise BadInputError("Kafka did not answer in time", file=url, got=got, wanted="a running broker")
 
 
-def _kafka(url: str, options: IngestOptions, store: Store, clock: Clock) -> tuple[Any, ChannelTable, float]:
-    """Kafka's feed, the grid's channels, and the largest share of dead letters."""
+def _take_stream(url: str, options: IngestOptions, store: Store, clock: Clock) -> tuple[Intake, bool]:
+    """Take what Kafka has, logged and watched; whether all partitions were read to their ends."""
     from pipeline.streams import kafka_feed
+    from pipeline.watch import watched
 
     if options.grid is None:
         raise BadInputError("readings without a grid", file=url, wanted="--grid: the grid whose channels they are")
     source = open_grid(options.grid)
     channels = channels_of(source.network, source.reading_period)
-    settings = stream_at(url, options.config)
+    settings, metrics_at = ingest_settings(url, options.config)
     settings = settings.model_copy(update={"group": options.group or settings.group})
-    feed = kafka_feed(settings, channels, store, clock, honours_recorded_arrival=options.is_recorded)
-    return feed, channels, settings.largest_dead_share
-
-
-def _nothing() -> None:
-    """A file needs no closing."""
+    idle, switch = timedelta(seconds=options.until_idle_s), TripSwitch(settings.largest_dead_share)
+    with (
+        watched(clock, channels, store.receipt, None, metrics_at, live_within_s=LIVE_WITHIN_S) as watch,
+        closing(kafka_feed(settings, channels, store, clock, honours_recorded_arrival=options.is_recorded)) as feed,
+    ):
+        look = partial(watch.look, feed)
+        intake = Intake(feed, store, channels, clock, idle, switch, watch.observer, watch.health, look)
+        intake.run()
+        return intake, feed.is_ready
 
 
 def show_counts(counts: Counts, offsets: dict[str, int], rate: float, *, as_json: bool) -> None:

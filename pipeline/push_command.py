@@ -20,7 +20,7 @@ from ingest.accept import accept
 from ingest.catalogue import open_grid
 from ingest.channels import ChannelTable, channels_of
 from ingest.push import PushFeed
-from pipeline.health import Health
+from pipeline.health import STORE, Health
 from pipeline.http import Limits, OperationsDoor, TelemetryDoor, web_app
 from pipeline.http_access import read_senders
 from pipeline.http_server import Address, served
@@ -29,7 +29,6 @@ from pipeline.lasting_store import STORE_AWAY
 from pipeline.logs import LogObserver, set_up_logs
 from pipeline.metrics import Metrics
 from pipeline.observer import Observer, Observers
-from pipeline.watch import STORE
 
 ASK_STORE = timedelta(seconds=5)
 """A store to which nothing is written is asked so often whether it is still there."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gridcore.errors import BadInputError
+from pipeline.web_settings import MetricsSettings
 
 PROTOCOLS = {"plaintext": "PLAINTEXT", "tls": "SSL", "sasl_tls": "SASL_SSL"}
 """Kafka's names of the kinds of security."""
@@ -129,12 +130,13 @@ class StreamSettings(BaseModel):
             raise BadInputError("an unreadable file", file=self.password_file, got=cause.strerror) from cause
 
 
-class _StreamAlone(BaseSettings):
-    """The part `[stream]` of a file that may hold more."""
+class _Parts(BaseSettings):
+    """The parts `[stream]` and `[metrics]` of a file that may hold more."""
 
     model_config = SettingsConfigDict(env_prefix="XIAONA_", env_nested_delimiter="__", extra="ignore")
 
     stream: StreamSettings
+    metrics: MetricsSettings | None = None
 
 
 def stream_at(url: str, config: Path | None) -> StreamSettings:
@@ -143,19 +145,30 @@ def stream_at(url: str, config: Path | None) -> StreamSettings:
     Raises:
         BadInputError: The address or a setting is wrong.
     """
+    return ingest_settings(url, config)[0]
+
+
+def ingest_settings(url: str, config: Path | None) -> tuple[StreamSettings, MetricsSettings | None]:
+    """The same, and `[metrics]`.
+
+    Raises:
+        BadInputError: The address or a setting is wrong.
+    """
     brokers = url.removeprefix("kafka://").strip("/")
-    words: dict[str, object] = {}
+    words: dict[str, Any] = {}
     if config is not None:
         try:
-            words = dict(tomllib.loads(config.read_text(encoding="utf-8")).get("stream", {}))
+            words = tomllib.loads(config.read_text(encoding="utf-8"))
         except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
             raise BadInputError("settings that can't be read", file=config, got=cause, wanted="TOML") from cause
     if not url.startswith("kafka://") or not brokers:
         raise BadInputError("an address of no broker", got=url, wanted="kafka://HOST:PORT")
+    told = {"metrics": words["metrics"]} if "metrics" in words else {}
     try:
-        return _StreamAlone(stream={**words, "bootstrap_servers": brokers}).stream
+        parts = _Parts(stream={**dict(words.get("stream", {})), "bootstrap_servers": brokers}, **told)
     except ValidationError as cause:
         raise wrong_stream(cause, config) from cause
+    return parts.stream, parts.metrics
 
 
 def wrong_stream(cause: ValidationError, file: Path | None) -> BadInputError:

@@ -11,8 +11,9 @@ import structlog
 from gridcore.clock import Clock
 from gridcore.ports import Receipt
 from ingest.channels import ChannelTable
+from ingest.kafka_feed import KafkaFeed
 from ingest.push import PushFeed
-from pipeline.health import LIVE_WITHIN_FIT_S, Health
+from pipeline.health import LIVE_WITHIN_FIT_S, LOOP, STREAM, Health
 from pipeline.http import OperationsDoor, TelemetryDoor, web_app
 from pipeline.http_access import read_senders
 from pipeline.http_server import served
@@ -20,13 +21,6 @@ from pipeline.logs import LogObserver, set_up_logs
 from pipeline.metrics import Metrics
 from pipeline.observer import Observer, Observers
 from pipeline.web_settings import HttpSettings, MetricsSettings
-
-LOOP = "loop"
-"""The part of health that is the loop: not well until its first tick or batch can come."""
-
-
-STORE = "store"
-"""The part that is the store: ill while it does not answer."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +39,14 @@ class Watch:
     push: PushFeed | None
     """What senders push; None without `[http]`."""
 
+    def look(self, stream: KafkaFeed) -> None:
+        """Tell how much of a stream waits, and whether its partitions were read to their ends in time."""
+        self.metrics.lags(stream.lags())
+        if stream.is_ready:
+            self.health.well(STREAM)
+        else:
+            self.health.ill(STREAM, "no partitions are assigned, or not all were read to their ends in time")
+
 
 @contextmanager
 def watched(
@@ -53,6 +55,8 @@ def watched(
     receipt_of: Callable[[str], Receipt | None],
     http: HttpSettings | None,
     metrics_at: MetricsSettings | None,
+    *,
+    live_within_s: float = LIVE_WITHIN_FIT_S,
 ) -> Iterator[Watch]:
     """Log, count and answer while the block runs.
 
@@ -62,12 +66,13 @@ def watched(
         receipt_of: The store's receipts, asked in the thread that runs the loop.
         http: Where readings are pushed to; nowhere where it is None.
         metrics_at: Where health and metrics are told, besides there; nowhere where it is None.
+        live_within_s: How long the loop may take to come round [s].
 
     Raises:
         BadInputError: An address or the tokens file is wrong.
     """
     set_up_logs(clock)
-    health, metrics = Health(LOOP, live_within_s=LIVE_WITHIN_FIT_S), Metrics(channels)
+    health, metrics = Health(LOOP, live_within_s=live_within_s), Metrics(channels)
     operations = OperationsDoor(health, metrics)
     push = PushFeed(channels, receipt_of, node=http.node) if http is not None else None
     log = structlog.get_logger()

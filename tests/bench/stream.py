@@ -31,6 +31,7 @@ from ingest.kafka_settings import KafkaFeedSettings
 from ingest.trip_switch import TripSwitch
 from ingest.wire import decode_messages
 from pipeline.ingest_command import Intake
+from pipeline.metrics import Metrics
 from storage.embedded import EmbeddedStore
 from storage.postgres import PostgresStore
 from tests.bench.result import Figure, write_figures
@@ -152,7 +153,7 @@ def _stored(cluster: Cluster, prefix: str, rows: int, opened: Callable[[], Store
     with closing(opened()) as store:
         settings = KafkaFeedSettings(cluster.client(), prefix)
         with closing(KafkaFeed(settings, CHANNELS, clock, store.offsets)) as feed:
-            intake = Intake(feed, store, CHANNELS, clock, PLANT_PERIOD * 0, TripSwitch(1.0))
+            intake = Intake(feed, store, CHANNELS, clock, PLANT_PERIOD * 0, TripSwitch(1.0), Metrics(CHANNELS))
             began, cpu = perf_counter(), process_time()
             intake.run()
             typer.echo(f"{rows / intake.seconds:,.0f}/s, {process_time() - cpu:.1f} CPU s", err=True)

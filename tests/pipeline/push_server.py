@@ -19,7 +19,7 @@ from gridcore.clock import SystemClock
 from gridcore.ports import Batch, Counts
 from ingest.channels import channels_of
 from ingest.push import PushFeed, Reply, Request
-from pipeline.health import Health
+from pipeline.health import STORE, Health
 from pipeline.http import TELEMETRY, Limits, OperationsDoor, TelemetryDoor, web_app
 from pipeline.http_access import Sender, Senders
 from pipeline.http_connection import Bounds
@@ -27,7 +27,6 @@ from pipeline.http_server import Address, served
 from pipeline.metrics import Metrics
 from pipeline.observer import Observers
 from pipeline.push_command import PushIntake
-from pipeline.watch import STORE
 from storage.embedded import EmbeddedStore
 from tests.ingest.builders import LOAD, MINUTE, START, WIND, small_network
 

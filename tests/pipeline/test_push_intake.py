@@ -14,10 +14,9 @@ from gridcore.ports import Batch, Counts, DeadLetter, Receipt
 from ingest.channels import channels_of
 from ingest.push import Kept, PushFeed, Refused, Request, Why
 from ingest.wire_parts import JSON
-from pipeline.health import LIVE_WITHIN_S, Health
+from pipeline.health import LIVE_WITHIN_S, STORE, Health
 from pipeline.observer import Unobserved
 from pipeline.push_command import ASK_STORE, PushIntake
-from pipeline.watch import STORE
 from storage.memory import MemoryStore
 from tests.ingest.builders import START, small_network
 from tests.pipeline.push_server import ANSWER, wire

@@ -20,11 +20,12 @@ from gridcore.errors import BadInputError
 from gridcore.ports import Batch, Counts
 from ingest.accept import accept
 from ingest.channels import channels_of
+from pipeline.health import LOOP
 from pipeline.http import READY, TELEMETRY
 from pipeline.loop import Loop
 from pipeline.observer import Observers, Unobserved
 from pipeline.schedule import Tick
-from pipeline.watch import LOOP, watched
+from pipeline.watch import watched
 from pipeline.web_settings import HttpSettings, MetricsSettings
 from storage.memory import MemoryStore
 from tests.contracts.store_content import decision

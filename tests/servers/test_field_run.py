@@ -1,19 +1,16 @@
-"""`xiaona run` on real telemetry, as an operator has it: Kafka, pushed readings, a PostgreSQL that dies and comes back."""
+"""`xiaona run` on real telemetry, as an operator has it: Kafka, pushed readings, a PostgreSQL that dies and returns."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
-from time import perf_counter
 
 import httpx
 import pytest
@@ -22,18 +19,15 @@ from gridcore.clock import SystemClock
 from gridcore.timeline import PERIOD, local_day
 from infra.postgres.server import Server
 from ingest.catalogue import open_grid
-from ingest.channels import Channel, channels_of
+from ingest.channels import channels_of
 from pipeline.stores import care_of
 from storage.postgres import PostgresStore
-from tests.servers.clients import send
+from tests.servers.clients import LONGEST_S, free_port, reading_of, send, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 GRID, TOKEN = "example-9", "token-of-the-gateway"
 INCOMING, OUTGOING = ("telemetry", "official", "outage"), ("forecast", "plan", "setpoint", "dead_letter")
-
-PATIENCE_S = 120.0
-"""How long anything may take [s]; a lost server is waited for 30 s before it is told."""
 
 
 @pytest.fixture
@@ -51,34 +45,34 @@ def test_a_live_run_outlives_its_database_and_keeps_all_that_came(kafka, topic_p
     kafka.create_topics([f"{topic_prefix}.{name}.v1" for name in (*INCOMING, *OUTGOING)])
     source = open_grid(GRID)
     channels = channels_of(source.network, source.reading_period).channels
-    push, watch = _free_port(), _free_port()
+    push, watch = free_port(), free_port()
     config = _config(tmp_path, kafka.bootstrap, topic_prefix, server.url, push, watch)
     topic, newest = f"{topic_prefix}.telemetry.v1", _quarter(SystemClock().now()) - 2 * PERIOD
     command = [sys.executable, "-m", "pipeline.cli", "run", "--config", str(config)]
     with (tmp_path / "log").open("w", encoding="utf-8") as log, subprocess.Popen(command, stderr=log) as process:
         try:
-            _until(lambda: _status(watch, "ready") == 200)
-            send(kafka.client(), topic, [_reading(channel, newest) for channel in channels])
-            assert _push(push, "first", [_reading(channel, newest - PERIOD) for channel in channels]) == 200
-            _until(lambda: _stored(server.url) == 2 * len(channels))
-            _until(lambda: _decided(server.url) is not None)
+            until(lambda: _status(watch, "ready") == 200)
+            send(kafka.client(), topic, [reading_of(channel, newest) for channel in channels])
+            assert _push(push, "first", [reading_of(channel, newest - PERIOD) for channel in channels]) == 200
+            until(lambda: _stored(server.url) == 2 * len(channels))
+            until(lambda: _decided(server.url) is not None)
 
             server.kill()
-            send(kafka.client(), topic, [_reading(channel, newest - 2 * PERIOD) for channel in channels])
-            pushed = [_reading(channel, newest - 3 * PERIOD) for channel in channels]
+            send(kafka.client(), topic, [reading_of(channel, newest - 2 * PERIOD) for channel in channels])
+            pushed = [reading_of(channel, newest - 3 * PERIOD) for channel in channels]
             assert _push(push, "second", pushed) == 503
-            _until(lambda: _status(watch, "ready") == 503)
+            until(lambda: _status(watch, "ready") == 503)
             reasons = httpx.get(f"http://127.0.0.1:{watch}/health/ready").json()["reasons"]
             assert "store" in reasons
             assert _status(watch, "live") == 200
 
             server.start()
-            _until(lambda: _push(push, "second", pushed) == 200)
-            _until(lambda: _stored(server.url) == 4 * len(channels))
-            _until(lambda: _status(watch, "ready") == 200)
+            until(lambda: _push(push, "second", pushed) == 200)
+            until(lambda: _stored(server.url) == 4 * len(channels))
+            until(lambda: _status(watch, "ready") == 200)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(PATIENCE_S)
+            process.wait(LONGEST_S)
     said = [json.loads(line) for line in (tmp_path / "log").read_text(encoding="utf-8").splitlines() if line[:1] == "{"]
     assert [line["event"] for line in said if line["event"].startswith("store")] == ["store lost", "store back"]
     assert care_of(server.url).check() == []
@@ -103,12 +97,6 @@ def _config(folder: Path, brokers: str, prefix: str, store: str, push: int, watc
         encoding="utf-8",
     )
     return config
-
-
-def _reading(channel: Channel, valid_time: datetime) -> bytes:
-    value = (max(channel.low, 0.0) + channel.high) / 2
-    words = {"v": 1, "site": channel.site, "channel": channel.name, "value": value, "unit": channel.unit}
-    return json.dumps({**words, "valid_time": valid_time.isoformat()}).encode()
 
 
 def _push(port: int, key: str, readings: list[bytes]) -> int:
@@ -141,16 +129,3 @@ def _decided(url: str) -> datetime | None:
 def _quarter(instant: datetime) -> datetime:
     """The last quarter of an hour."""
     return datetime.fromtimestamp(instant.timestamp() // 900 * 900, UTC)
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    until_s = perf_counter() + PATIENCE_S
-    while not holds():
-        assert perf_counter() < until_s
-        Event().wait(0.2)
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
