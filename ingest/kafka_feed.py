@@ -35,6 +35,7 @@ from ingest.kafka_client import (
     meaning,
     topics_of,
 )
+from ingest.kafka_group import is_spare
 from ingest.kafka_partition import Partition, topics_in
 from ingest.kafka_run import by_partition, run_of
 from ingest.kafka_settings import KafkaFeedSettings, Readiness
@@ -48,6 +49,13 @@ takes twice as long for each), and about so many bytes by the size of the last o
 
 FULL_MESSAGES = 20_000
 """A partition with so many messages is handed out before more are polled: below it commits cost more than rows."""
+
+
+LOOK_ANEW = timedelta(seconds=30)
+"""How often a reader without a group looks for topics and partitions that were added."""
+
+PLACE_AFTER = timedelta(seconds=2)
+"""A member without partitions for so long, and as long after each answer, asks whether there are any for it."""
 
 
 class KafkaFeed:
@@ -72,7 +80,10 @@ class KafkaFeed:
     ) -> None:
         self._settings, self._clock, self._offsets = settings, clock, offsets
         recorded = settings.honours_recorded_arrival
-        self._topics = topics_in(settings.prefix, channels, honours_recorded_arrival=recorded, readers=settings.readers)
+        # All that may be there; `_topics` are those that are.
+        self._known = topics_in(settings.prefix, channels, honours_recorded_arrival=recorded, readers=settings.readers)
+        self._topics = dict(self._known)
+        self._looked_at = clock.now()
         self._brokers = str(settings.client["bootstrap.servers"])
         self._partitions: dict[tuple[str, int], Partition] = {}
         self._ends: dict[tuple[str, int], int] = {}
@@ -112,12 +123,15 @@ class KafkaFeed:
         due_us = int(to_numpy(due).astype(np.int64))
         if self._asked_at is None:
             self._asked_at, self._ends = self._clock.now(), {}
+            if not self._settings.group and self._asked_at - self._looked_at >= LOOK_ANEW:
+                self._look_anew(self._asked_at)
             # Also where nothing is missing: a member that does not poll is taken for dead.
             self._poll(1, 0.0)
         while True:
             if (batch := self._take(due_us)) is not None:
                 return batch
             self._ask_ends()
+            self._ask_place()
             waiting_for = [
                 key
                 for key, partition in self._partitions.items()
@@ -160,7 +174,7 @@ class KafkaFeed:
             raise BadInputError("settings that Kafka's client refuses", file=self._brokers, got=cause) from cause
         try:
             found = topics_of(consumer, complaints, self._brokers)
-            self._topics = {name: topic for name, topic in self._topics.items() if name in found}
+            self._topics = {name: topic for name, topic in self._known.items() if name in found}
             if (telemetry := f"{self._settings.prefix}.telemetry.v1") not in self._topics:
                 raise BadInputError("no such topic", file=self._brokers, got=telemetry, wanted="a topic that was made")
             if self._settings.group:
@@ -187,6 +201,30 @@ class KafkaFeed:
         for partition in partitions:
             self._partitions.pop((partition.topic, partition.partition), None)
         consumer.incremental_unassign(list(partitions))
+
+    def _ask_place(self) -> None:
+        """A member of a group that gives it nothing waits for nothing: another one that ends leaves it a place."""
+        now = self._clock.now()
+        if self._is_assigned or not self._settings.group or now - self._looked_at < PLACE_AFTER:
+            return
+        self._is_assigned = is_spare(self._settings.client, self._settings.group, self._consumer.memberid() or "")
+        self._looked_at = self._clock.now()
+
+    def _look_anew(self, now: datetime) -> None:
+        """Read from topics and partitions that were added as well; members of a group are given them."""
+        self._looked_at = now
+        try:
+            listed = self._consumer.list_topics(timeout=1.0).topics
+        except KafkaException:
+            return  # A broker that is away for a while.
+        present = {name: sorted(listed[name].partitions) for name in self._known if name in listed}
+        keys = [(name, number) for name, numbers in present.items() for number in numbers]
+        if added := [key for key in keys if key not in self._partitions]:
+            offsets = self._offsets()
+            self._topics |= {name: self._known[name] for name, _ in added}
+            for key in added:
+                self._begin(key, offsets)
+            self._consumer.incremental_assign([self._place(key) for key in added])
 
     def _begin(self, key: tuple[str, int], offsets: Mapping[str, int]) -> None:
         source = f"{key[0]}/{key[1]}"

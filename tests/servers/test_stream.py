@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from gridcore.clock import SystemClock
 from gridcore.errors import BadInputError, StoreConflictError, StreamGapError, StreamTrippedError
@@ -120,6 +120,52 @@ def test_a_member_reads_all_that_was_there_before_it_came(kafka, topic, topic_pr
         feed = open_feed(store, group=f"{topic_prefix}-{number}", grace_s=20.0, is_classic=is_classic)
         assert drain(feed, store) == len(readings())
         assert sum(store.offsets().values()) == len(readings())
+
+
+@pytest.mark.parametrize("is_classic", [False, True], ids=["KIP-848", "cooperative-sticky"])
+def test_a_member_too_many_waits_for_nothing_and_takes_over_what_is_left(kafka, topic_prefix, open_feed, is_classic):
+    kafka.create_topics([f"{topic_prefix}.telemetry.v1"], partitions=1)
+    rows, store, clock = readings(), MemoryStore(), SystemClock()
+    half = len(rows) // 2
+    sent(kafka, topic_prefix, rows.slice(0, half))
+    words = {"group": topic_prefix, "grace_s": 60.0, "is_classic": is_classic}
+    owner = open_feed(store, **words)
+    assert drain(owner, store) == half
+    spare, began = open_feed(store, **words), clock.now()
+    assert drain(spare, store) == 0
+    assert spare.is_ready
+    assert clock.now() - began < timedelta(seconds=words["grace_s"] / 2)
+    owner.close()
+    sent(kafka, topic_prefix, rows.slice(half))
+    received = 0
+    for _ in patiently():
+        received += drain(spare, store)
+        if received == len(rows) - half:
+            break
+    assert sum(store.offsets().values()) == len(rows)
+
+
+def test_a_reader_alone_reads_topics_and_partitions_that_are_added(kafka, topic, topic_prefix, open_feed, monkeypatch):
+    monkeypatch.setattr("ingest.kafka_feed.LOOK_ANEW", timedelta(0))
+    rows, store = readings(), MemoryStore()
+    feed = open_feed(store)
+    feed.seek(store.offsets())
+    assert drain(feed, store) == 0
+    kafka.create_topics([f"{topic_prefix}.outage.v1"], partitions=1)
+    admin = AdminClient(kafka.client())
+    (widened,) = admin.create_partitions([NewPartitions(topic, 12)]).values()
+    widened.result(30)
+    sent(kafka, topic_prefix, rows)
+    for _ in patiently():
+        if drain(feed, store) and sum(store.offsets().values()) == len(rows):
+            break
+    assert sum(store.offsets().values()) == len(rows)
+    assert any(int(source.rpartition("/")[2]) >= 4 for source in store.offsets())
+    for _ in patiently():
+        drain(feed, store)
+        if f"{topic_prefix}.outage.v1/0" in feed.readiness():
+            break
+    assert f"{topic_prefix}.outage.v1/0" in feed.readiness()
 
 
 def test_messages_that_were_deleted_before_they_were_read_stop_the_run_by_name(kafka, topic, topic_prefix, open_feed):
