@@ -29,6 +29,10 @@ StreamConfig = Annotated[
     Path | None, typer.Option("--config", help="TOML whose [stream] tells how Kafka is reached (TLS, user, prefix).")
 ]
 
+RecordedRows = Annotated[
+    bool, typer.Option("--recorded", help="Readings tell themselves when they were first had: a played recording.")
+]
+
 
 def stream_commands(app: typer.Typer) -> None:
     """Add the commands of this file that stand at the top level."""
@@ -36,26 +40,45 @@ def stream_commands(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def record(
+def record(  # noqa: PLR0913, PLR0917 - one parameter an option
     grid: Annotated[str, typer.Option("--grid", help="Name or directory of a grid.")],
-    start: Annotated[str, typer.Option("--start", help="First day, in the grid's own time zone (YYYY-MM-DD).")],
     out: Annotated[Path, typer.Option("--out", help="Directory to write.")],
+    start: Annotated[str, typer.Option("--start", help="First day, in the grid's own time zone (YYYY-MM-DD).")] = "",
     days: Annotated[int, typer.Option("--days", help="Number of days.")] = 2,
     dirty: Annotated[
         int | None, typer.Option("--dirty", help="Seed of late, doubled, missing, wrong readings.")
     ] = None,
+    source: Annotated[
+        str,
+        typer.Option("--from", help="kafka://HOST:PORT: what the grid's topics hold, in place of days of the grid."),
+    ] = "",
+    until_idle: Annotated[
+        float,
+        typer.Option("--until-idle", help="Stop after so many seconds without a message; 0: at the topics' ends."),
+    ] = 0.0,
+    recorded: RecordedRows = False,
+    config: StreamConfig = None,
 ) -> None:
-    """Write a recording of some days, with the history before them."""
-    source = open_grid(grid)
+    """Write a recording: of some days of a grid with the history before them, or of what comes over Kafka."""
+    if source:
+        from pipeline.record_command import record_stream
+        from pipeline.stream_settings import stream_at
+
+        if start or dirty is not None:
+            raise BadInputError("--from with days of a grid", got="--start or --dirty", wanted="one or the other")
+        settings, idle = stream_at(source, config), timedelta(seconds=until_idle)
+        console.print_json(record_stream(grid, out, settings, idle, is_recorded=recorded))
+        return
+    owner = open_grid(grid)
     try:
         first = date.fromisoformat(start)
     except ValueError as cause:
-        raise BadInputError("--start", got=start, wanted="a day, YYYY-MM-DD") from cause
-    begins = day_start(first, source.network.zone)
-    ends = day_start(first + timedelta(days=days), source.network.zone)
+        raise BadInputError("--start", got=start or "nothing", wanted="a day, YYYY-MM-DD") from cause
+    begins = day_start(first, owner.network.zone)
+    ends = day_start(first + timedelta(days=days), owner.network.zone)
     with console.bars() as bars:
         bars.stage("record", 0)
-        facts = write_recording(source, begins, ends, out, dirty_seed=dirty)
+        facts = write_recording(owner, begins, ends, out, dirty_seed=dirty)
     console.print_json(dict(facts))
 
 
@@ -76,9 +99,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - one parameter an option
         str | None, typer.Option("--grid", help="Grid whose channels are expected, where the source names none.")
     ] = None,
     group: Annotated[str, typer.Option("--group", help="Consumer group to share Kafka's partitions with.")] = "",
-    recorded: Annotated[
-        bool, typer.Option("--recorded", help="Readings tell themselves when they were first had: a played recording.")
-    ] = False,
+    recorded: RecordedRows = False,
     config: StreamConfig = None,
     tokens: Annotated[Path | None, typer.Option("--tokens", help="http(s): TOML file of who may push.")] = None,
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="https: PEM file of the certificate.")] = None,

@@ -163,7 +163,7 @@ class Field:
             desk.commitments, desk.beyond = Commitments.known(known, since), Beyond.known(known, since)
             desk.recall_last_plan(known)
         clock = SystemClock()
-        kafka = kafka_feed(self.stream, self.channels, store, clock, honours_recorded_arrival=False)
+        kafka = kafka_feed(self.stream, self.channels, store.offsets, clock, honours_recorded_arrival=False)
         feed = FieldFeed(kafka, watch.push)
 
         def on_tick(_tick: Tick) -> None:

@@ -170,7 +170,9 @@ def _take_stream(url: str, options: IngestOptions, store: Store, clock: Clock) -
     idle, switch = timedelta(seconds=options.until_idle_s), TripSwitch(settings.largest_dead_share)
     with (
         watched(clock, channels, store.receipt, None, metrics_at, live_within_s=LIVE_WITHIN_S) as watch,
-        closing(kafka_feed(settings, channels, store, clock, honours_recorded_arrival=options.is_recorded)) as feed,
+        closing(
+            kafka_feed(settings, channels, store.offsets, clock, honours_recorded_arrival=options.is_recorded)
+        ) as feed,
     ):
         look = partial(watch.look, feed)
         intake = Intake(feed, store, channels, clock, idle, switch, watch.observer, watch.health, look)

@@ -229,7 +229,7 @@ def feeds_of(
         from pipeline.streams import kafka_feed
 
         # The machine's clock measures how long a broker may be away, whatever clock the loop runs on.
-        stream = kafka_feed(phase.stream, channels, store, SystemClock(), honours_recorded_arrival=True)
+        stream = kafka_feed(phase.stream, channels, store.offsets, SystemClock(), honours_recorded_arrival=True)
         return [stream], stream.close
     world = phase.world
     feeds: list[Feed] = [RecordingFeed(world.readings, world.official, world.outages, source=RECORDING)]

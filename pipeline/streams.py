@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
 from gridcore.clock import Clock
 from gridcore.errors import BadInputError
-from gridcore.ports import Store
 from ingest.channels import ChannelTable
 from ingest.grid_directory import AHEAD
 from ingest.kafka_feed import KafkaFeed
@@ -23,14 +22,19 @@ FORMATS = {"json": JSON, "arrow": ARROW}
 
 
 def kafka_feed(
-    settings: StreamSettings, channels: ChannelTable, store: Store, clock: Clock, *, honours_recorded_arrival: bool
+    settings: StreamSettings,
+    channels: ChannelTable,
+    offsets: Callable[[], Mapping[str, int]],
+    clock: Clock,
+    *,
+    honours_recorded_arrival: bool,
 ) -> KafkaFeed:
     """The feed of a grid's topics, at the store's offsets.
 
     Args:
         settings: Where and how.
         channels: The grid's channels.
-        store: Knows where each partition goes on.
+        offsets: The store's: where each partition goes on.
         clock: The machine's.
         honours_recorded_arrival: For replays of a recording alone.
     """
@@ -45,7 +49,7 @@ def kafka_feed(
         readers=readers_of(settings),
         honours_recorded_arrival=honours_recorded_arrival,
     )
-    return KafkaFeed(told, channels, clock, store.offsets)
+    return KafkaFeed(told, channels, clock, offsets)
 
 
 def readers_of(settings: StreamSettings) -> Mapping[str, BatchReader]:

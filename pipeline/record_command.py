@@ -1,0 +1,52 @@
+"""`xiaona record --from kafka://...`: what comes over the topics as a recording, to be played and replayed."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+from gridcore.clock import SystemClock
+from gridcore.errors import BadInputError
+from ingest.catalogue import open_grid
+from ingest.channels import channels_of
+from ingest.recording import Recorder
+from pipeline.ingest_command import END_OF_TIME, NAP
+from pipeline.stream_settings import StreamSettings
+from pipeline.streams import kafka_feed
+
+
+def record_stream(
+    grid: str, out: Path, settings: StreamSettings, until_idle: timedelta, *, is_recorded: bool
+) -> dict[str, object]:
+    """Record what a grid's topics hold, from their beginnings on; gives the recording's facts.
+
+    Args:
+        grid: Name or directory of the grid.
+        out: Directory to write.
+        settings: Where and how.
+        until_idle: How long nothing must come; at 0 the ends that the topics have are its end.
+        is_recorded: A row was first had when it says, not when it came to the broker.
+
+    Raises:
+        BadInputError: The directory holds a recording, there is no reading, or partitions were not read to their ends.
+    """
+    source, clock = open_grid(grid), SystemClock()
+    recorder = Recorder(source, out)
+    channels = channels_of(source.network, source.reading_period)
+    alone = settings.model_copy(update={"group": ""})
+    with closing(kafka_feed(alone, channels, dict, clock, honours_recorded_arrival=is_recorded)) as feed:
+        feed.seek({})
+        quiet_since = clock.now()
+        while True:
+            if (batch := feed.next_until(END_OF_TIME)) is not None:
+                recorder.take(batch)
+                quiet_since = clock.now()
+            elif clock.now() - quiet_since >= until_idle:
+                break
+            else:
+                clock.wait_until(clock.now() + min(NAP, until_idle))
+        if not feed.is_ready:
+            got = "partitions that are not read to their ends"
+            raise BadInputError("Kafka did not answer in time", file=settings.bootstrap_servers, got=got)
+    return recorder.write()
