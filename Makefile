@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help setup demo test test-servers check bench faults lock clean
+.PHONY: help setup demo test test-servers check bench faults fuzz lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench-%: $(ready) ## one benchmark by its name
 faults: $(ready) ## every fault injected for real (Kafka, PostgreSQL, root): build/bench/faults.json
 	@sh .ci/servers
 	$(python) -m tests.faults $(args)
+
+fuzz: $(ready) ## the decoders fuzzed for a minute; args="--seconds N", and --engine atheris where that is installed
+	$(python) -m tests.faults.fuzz_decoders $(args)
 
 lock: $(ready) ## requirements.lock anew from pyproject.toml
 	@$(python) -m venv build/lock

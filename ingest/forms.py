@@ -210,11 +210,19 @@ def _is_of(kind: pa.DataType, sort: Sort) -> bool:
             told = kind.value_type if pa.types.is_dictionary(kind) else kind
             return bool(pa.types.is_string(told) or pa.types.is_large_string(told))
         case Sort.INSTANT:
-            return bool(pa.types.is_timestamp(kind)) and kind.tz is not None
+            return bool(pa.types.is_timestamp(kind)) and _has_zone(kind)
         case Sort.NUMBER:
             return bool(pa.types.is_float64(kind) or pa.types.is_float32(kind) or pa.types.is_integer(kind))
         case Sort.WHOLE:
             return bool(pa.types.is_integer(kind))
+
+
+def _has_zone(kind: pa.TimestampType) -> bool:
+    """The timestamps have a time zone; its name is bytes until it is asked for, and need not be UTF-8."""
+    try:
+        return kind.tz is not None
+    except UnicodeDecodeError:
+        return False
 
 
 def _read(table: pa.Table, column: Column) -> Read:

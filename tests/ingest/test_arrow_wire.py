@@ -173,6 +173,11 @@ def test_what_is_no_sound_stream_says_why(message: bytes | None, why: str) -> No
     assert reason(message) == why
 
 
+def test_a_time_zone_that_is_no_text_condemns_the_message() -> None:
+    zoned = stream(table(1, valid_time=pa.array([NOON_US], pa.timestamp("us", "Etc/Nowhere"))))
+    assert reason(zoned.replace(b"Etc/Nowhere", b"Etc/Now\xa1ere")) == "wrong_type"
+
+
 def test_a_dictionary_that_grows_piece_by_piece_is_refused() -> None:
     one, two = pa.array(["a"]).dictionary_encode(), pa.array(["a", "b"]).dictionary_encode()
     grows = pa.table({"channel": pa.chunked_array([one, two])})

@@ -154,5 +154,5 @@ def test_the_limits_of_the_page_are_the_codes() -> None:
 
 
 @pytest.mark.parametrize("name", list(SCHEMAS))
-def test_every_schema_is_one(name: str) -> None:
-    validator(name)
+def test_every_schema_is_one_and_none_takes_everything(name: str) -> None:
+    assert not validator(name).is_valid(None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridcore.errors import StreamTrippedError
 from gridcore.ports import Batch, Counts
 from ingest.catalogue import EXAMPLE, open_grid
 from ingest.channels import channels_of
@@ -90,5 +92,9 @@ def offsets_of(batch: Batch) -> list[int]:
     return offsets
 
 
-def test_a_switch_that_may_see_anything_never_trips():
-    TripSwitch(1.0).note(Counts(received=5000, dead_letters={"not_json": 5000}))
+def test_a_switch_that_may_see_anything_never_trips_and_any_other_does():
+    worst = Counts(received=5000, dead_letters={"not_json": 5000})
+    anything, nearly = TripSwitch(1.0), TripSwitch(0.999)
+    anything.note(worst)
+    with pytest.raises(StreamTrippedError):
+        nearly.note(worst)
