@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("leak",)
+NAMES = ("leak", "equality", "stream")
 """Modules of this folder that are benchmarks."""
 
 if __name__ == "__main__":
