@@ -83,7 +83,7 @@ def served(app: ASGIApp, address: Address, bounds: Bounds | None = None) -> Iter
         bounds: What connections may take; the usual where it is None.
 
     Raises:
-        BadInputError: The address can't be bound.
+        BadInputError: The address can't be bound, or the certificate and the key do not belong together.
     """
     bound, bounds = _bound(address), bounds or Bounds()
     # uvicorn makes a connection by calling this; its types know classes only.
@@ -92,8 +92,15 @@ def served(app: ASGIApp, address: Address, bounds: Bounds | None = None) -> Iter
         app, http=connection, ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False,
         server_header=False, proxy_headers=False, limit_concurrency=bounds.connections,
         timeout_graceful_shutdown=STOP_S, ssl_certfile=address.certificate, ssl_keyfile=address.key,
+        # Else a key with a password would be asked for at a terminal that is not there.
+        ssl_keyfile_password="none",
     )  # fmt: skip
-    config.load()
+    try:
+        config.load()
+    except OSError as cause:
+        bound.close()
+        wanted = "PEM files of a certificate and of its own key, without a password"
+        raise BadInputError("TLS can't begin", file=address.certificate, got=cause, wanted=wanted) from cause
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, kwargs={"sockets": [bound]}, name="http", daemon=True)
     thread.start()
