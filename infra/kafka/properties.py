@@ -61,8 +61,8 @@ def properties(number: int, ports: tuple[Ports, ...], data: Path, keys: Path | N
         "log.retention.check.interval.ms": "1000",
         "log.initial.task.delay.ms": "1000",
         "broker.session.timeout.ms": "6000",
-        "message.max.bytes": "8388608",
-        "replica.fetch.max.bytes": "8388608",
+        "message.max.bytes": "16777216",
+        "replica.fetch.max.bytes": "16777216",
     }
     return words | (_plain(mine) if keys is None else _secured(mine, keys))
 

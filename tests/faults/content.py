@@ -16,9 +16,9 @@ from tests.faults.setting import BEGINS
 
 
 def poison(rig: Rig) -> Outcome:
-    """Bytes that are no JSON, wrong types, no value, 7 MB of text, NaN and unknown places among good readings.
+    """Bytes that are no JSON, wrong types, no value, 10 MB of text, NaN and unknown places among good readings.
 
-    7 MB, since the broker takes 8 MB: what is larger it refuses, and the sender knows.
+    Above 16 MB the broker refuses a message itself, and the sender knows.
     """
     good = list(readings_of(rig.channels.channels, BEGINS, 40))
     one = json.loads(good[0].encode())
@@ -32,9 +32,9 @@ def poison(rig: Rig) -> Outcome:
         json.dumps({key: word for key, word in one.items() if key != "channel"}).encode(),
         json.dumps(one | {"valid_time": "2025-03-27T00:00:00"}).encode(),
         json.dumps(one | {"revision": -1}).encode(),
-        json.dumps(one | {"channel": "x" * (7 << 20)}).encode()[:-2],
+        json.dumps(one | {"channel": "x" * (10 << 20)}).encode()[:-2],
     ]
-    sender = Sender(rig.cluster.client(), rig.ledger, **{"message.max.bytes": 8 << 20})
+    sender = Sender(rig.cluster.client(), rig.ledger, **{"message.max.bytes": 16 << 20})
     half = len(good) // 2
     sender.send(good[:half])
     sender.send_poison(payloads)
@@ -46,7 +46,7 @@ def poison(rig: Rig) -> Outcome:
     told = sum(reasons.values())
     is_flagged = any("not_a_number" in name.lower() for name in facts["flags"])
     holds = told == len(payloads) + 1 and is_flagged
-    return rig.outcome("poison, wrong types, NaN, 7 MB, unknown site", 0.0, f"dead letters {reasons}", holds=holds)
+    return rig.outcome("poison, wrong types, NaN, 10 MB, unknown site", 0.0, f"dead letters {reasons}", holds=holds)
 
 
 def disorder(rig: Rig, other: Rig) -> Outcome:
