@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from rich.table import Table
 
 from gridcore.clock import Clock, SystemClock
 from gridcore.errors import BadInputError, StoreConflictError, StoreUnreachableError
-from gridcore.ports import Counts, Feed, Store
+from gridcore.ports import Batch, Counts, Feed, Store
 from ingest.accept import accept
 from ingest.catalogue import open_grid
 from ingest.channels import ChannelTable, channels_of
@@ -32,6 +32,9 @@ from pipeline.stream_settings import ingest_settings
 
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 """All that a source holds is taken, whatever instant it says it came at."""
+
+BEGINNING_OF_TIME = datetime(1, 1, 1, tzinfo=UTC)
+"""Nothing was looked at by then."""
 
 LOOK = timedelta(seconds=1)
 """How often it is looked how much waits."""
@@ -75,9 +78,14 @@ class Intake:
     look: Callable[[], None] = lambda: None
     """Tells what waits; called each `LOOK` or later."""
 
+    is_at_end: Callable[[], bool] = lambda: True
+    """A feed that has nothing more to give is at its end, and has not only waited long enough."""
+
     counts: Counts = field(default_factory=Counts)
     seconds: float = 0.0
     """From the start to the last batch [s]."""
+
+    _looked_at: datetime = BEGINNING_OF_TIME
 
     def run(self) -> None:
         """Take batches until none came for `until_idle`.
@@ -85,21 +93,10 @@ class Intake:
         Raises:
             StreamTrippedError: Most of what comes can't be used.
         """
-        began, quiet_since = perf_counter(), self.clock.now()
+        began = perf_counter()
         self.feed.seek(self.store.offsets())
         self.health.well(LOOP)
-        looked_at = quiet_since
-        while True:
-            self.observer.turned()
-            if self.clock.now() - looked_at >= LOOK:
-                self.look()
-                looked_at = self.clock.now()
-            batch = self.feed.next_until(END_OF_TIME)
-            if batch is None:
-                if self.clock.now() - quiet_since >= self.until_idle:
-                    return
-                self.clock.wait_until(self.clock.now() + min(NAP, self.until_idle))
-                continue
+        for batch in drained(self.feed, self.clock, self.until_idle, self.is_at_end, self._turn):
             checked_s = perf_counter()
             try:
                 kept = accept(batch, self.store, self.channels)
@@ -109,7 +106,14 @@ class Intake:
             self.observer.kept(batch, kept, perf_counter() - checked_s)
             self.counts.add(kept)
             self.switch.note(kept)
-            self.seconds, quiet_since = perf_counter() - began, self.clock.now()
+            self.seconds = perf_counter() - began
+
+    def _turn(self) -> None:
+        """The feed is asked again."""
+        self.observer.turned()
+        if self.clock.now() - self._looked_at >= LOOK:
+            self.look()
+            self._looked_at = self.clock.now()
 
     def _begin_again(self, error: StoreConflictError | StoreUnreachableError) -> None:
         """Another owner was faster, or nobody knows whether the batch was kept: only the store's offsets tell."""
@@ -125,6 +129,38 @@ class Intake:
             else:
                 self.health.well(STORE)
                 return
+
+
+def drained(
+    feed: Feed,
+    clock: Clock,
+    until_idle: timedelta,
+    is_at_end: Callable[[], bool] = lambda: True,
+    turned: Callable[[], None] = lambda: None,
+) -> Iterator[Batch]:
+    """All batches of a feed, until none came for `until_idle`.
+
+    Args:
+        feed: Where they come from; it may be sought anew between two of them.
+        clock: Measures how long none came.
+        until_idle: At 0 the end that the feed has is the end.
+        is_at_end: The feed is at its end where it gave None; else it only stopped waiting, as Kafka's does when a
+            backlog takes longer than its grace time.
+        turned: Called before each question.
+    """
+    quiet_since, has_come = clock.now(), False
+    while True:
+        turned()
+        batch = feed.next_until(END_OF_TIME)
+        if batch is not None:
+            yield batch
+            quiet_since, has_come = clock.now(), True
+        elif has_come and not is_at_end():
+            has_come = False
+        elif clock.now() - quiet_since >= until_idle:
+            return
+        else:
+            clock.wait_until(clock.now() + min(NAP, until_idle))
 
 
 def run_ingest(url: str, store_at: str, options: IngestOptions, *, as_json: bool) -> None:
@@ -175,7 +211,8 @@ def _take_stream(url: str, options: IngestOptions, store: Store, clock: Clock) -
         ) as feed,
     ):
         look = partial(watch.look, feed)
-        intake = Intake(feed, store, channels, clock, idle, switch, watch.observer, watch.health, look)
+        told = (watch.observer, watch.health, look, lambda: feed.is_ready)
+        intake = Intake(feed, store, channels, clock, idle, switch, *told)
         intake.run()
         return intake, feed.is_ready
 

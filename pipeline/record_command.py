@@ -11,7 +11,7 @@ from gridcore.errors import BadInputError
 from ingest.catalogue import open_grid
 from ingest.channels import channels_of
 from ingest.recording import Recorder
-from pipeline.ingest_command import END_OF_TIME, NAP
+from pipeline.ingest_command import drained
 from pipeline.stream_settings import StreamSettings
 from pipeline.streams import kafka_feed
 
@@ -37,15 +37,8 @@ def record_stream(
     alone = settings.model_copy(update={"group": ""})
     with closing(kafka_feed(alone, channels, dict, clock, honours_recorded_arrival=is_recorded)) as feed:
         feed.seek({})
-        quiet_since = clock.now()
-        while True:
-            if (batch := feed.next_until(END_OF_TIME)) is not None:
-                recorder.take(batch)
-                quiet_since = clock.now()
-            elif clock.now() - quiet_since >= until_idle:
-                break
-            else:
-                clock.wait_until(clock.now() + min(NAP, until_idle))
+        for batch in drained(feed, clock, until_idle, lambda: feed.is_ready):
+            recorder.take(batch)
         if not feed.is_ready:
             got = "partitions that are not read to their ends"
             raise BadInputError("Kafka did not answer in time", file=settings.bootstrap_servers, got=got)

@@ -233,6 +233,36 @@ def test_what_a_transaction_took_back_is_passed_over_and_offsets_chain_across_th
     assert store.offsets() == {f"{topic}/0": 3}
 
 
+def test_a_backlog_that_takes_longer_than_the_grace_time_is_taken_to_its_end(
+    kafka, topic, topic_prefix, open_feed, monkeypatch
+):
+    rows, store, clock = readings(), MemoryStore(), SystemClock()
+    for most in ("MOST_MESSAGES", "FULL_MESSAGES"):
+        monkeypatch.setattr(f"ingest.kafka_feed.{most}", len(rows) // 20)
+    sent(kafka, topic_prefix, rows)
+    feed, was_at_end = open_feed(store, grace_s=1.0), []
+
+    def is_at_end():
+        was_at_end.append(feed.is_ready)
+        return feed.is_ready
+
+    class Slow:
+        """Takes its time over each batch."""
+
+        def kept(self, *_):
+            clock.wait_until(clock.now() + timedelta(seconds=0.2))
+
+        def turned(self):
+            """Nothing."""
+
+    intake = Intake(feed, store, CHANNELS, clock, timedelta(0), TripSwitch(1.0), Slow(), is_at_end=is_at_end)
+    intake.run()
+    assert intake.counts.received == len(rows)
+    # The grace time did pass meanwhile, or this would show nothing.
+    assert was_at_end[-1]
+    assert not all(was_at_end)
+
+
 def test_poison_is_kept_with_its_place_and_too_much_of_it_stops_the_stream(kafka, topic, topic_prefix, open_feed):
     store = MemoryStore()
     good = list(encode_rows(readings(), READINGS))
