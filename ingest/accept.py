@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
 
@@ -54,6 +55,18 @@ def check(batch: Batch, channels: ChannelTable) -> tuple[Batch, tuple[DeadLetter
     Returns:
         Clean batch (same offsets, no undecodable messages, no origin) and dead letters.
     """
+    kept, letters, rows = _sifted(batch, channels)
+    return replace(kept, readings=_flagged(kept.readings, channels, rows)), letters
+
+
+def place(batch: Batch, channels: ChannelTable) -> tuple[Batch, tuple[DeadLetter, ...]]:
+    """As `check`, but the rows that are kept stay as they came, without new flags: for whoever records them."""
+    kept, letters, _ = _sifted(batch, channels)
+    return kept, letters
+
+
+def _sifted(batch: Batch, channels: ChannelTable) -> tuple[Batch, tuple[DeadLetter, ...], npt.NDArray[np.int64]]:
+    """The batch without the rows that can't be placed, these as dead letters, and the others' channel rows."""
     readings = batch.readings
     rows, table_row = _places(readings, channels)
     causes = _causes(readings, channels, rows, table_row)
@@ -61,10 +74,9 @@ def check(batch: Batch, channels: ChannelTable) -> tuple[Batch, tuple[DeadLetter
     letters = _dead_letters(batch, np.flatnonzero(~placed), causes, channels)
     if letters:
         readings, rows = readings.filter(pa.array(placed)), rows[placed]
-    clean = _flagged(readings, channels, rows)
     official, outages, given_letters = _given(batch, channels)
-    kept = Batch(batch.source, batch.start_offset, batch.next_offset, clean, official, outages)
-    return kept, (*batch.undecodable, *letters, *given_letters)
+    kept = Batch(batch.source, batch.start_offset, batch.next_offset, readings, official, outages)
+    return kept, (*batch.undecodable, *letters, *given_letters), rows
 
 
 def _given(batch: Batch, channels: ChannelTable) -> tuple[pa.Table, pa.Table, tuple[DeadLetter, ...]]:

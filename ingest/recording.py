@@ -10,35 +10,20 @@ from pathlib import Path
 import pyarrow as pa
 
 from gridcore.errors import BadInputError
-from gridcore.ports import Batch, DeadLetter, GridSource
+from gridcore.ports import GridSource
 from gridcore.reading import OFFICIAL_SCHEMA, OUTAGE_SCHEMA, READING_SCHEMA
-from gridcore.timeline import TIMESTAMP
 from ingest.channels import channels_of
 from ingest.dirt import LEDGER_SCHEMA, Dirt
 from ingest.dirty import dirtied
 from ingest.grid_directory import AHEAD, period_facts
 from ingest.grid_write import write_network
-from ingest.history_columns import OFFICIAL_ORDER, OUTAGE_ORDER, READING_ORDER, in_order
+from ingest.history_columns import OFFICIAL_ORDER, READING_ORDER, in_order
 from ingest.history_files import History, write_parquet
 from ingest.table_source import NOTICE, TableSource
 
 GRID = "grid"
 """Directory of the grid inside a recording."""
 
-LETTERS = "dead_letters.parquet"
-"""Of a stream's recording: messages that could not be decoded."""
-
-LETTER_SCHEMA = pa.schema(
-    [
-        ("available_at", TIMESTAMP),
-        ("source", pa.string()),
-        ("offset", pa.int64()),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
-        ("payload", pa.binary()),
-    ]
-)
-"""Columns of `LETTERS`."""
 
 ACTUAL = "actual.parquet"
 """Beside dirty readings, the clean ones: what a simulated plant answers with, and no store ever sees."""
@@ -101,10 +86,13 @@ def write_recording(
         BadInputError: The source does not reach over [start, end), or the directory holds a recording.
     """
     _check_stretch(source, start, end)
-    _check_empty(out_dir)
+    if (out_dir / "readings.parquet").exists():
+        raise BadInputError("the directory holds a recording", file=out_dir, wanted="an empty or new directory")
     first = source.first if history_days is None else max(source.first, start - timedelta(days=history_days))
     until = min(source.last, end + AHEAD)
-    _write_grid(source, out_dir)
+    write_network(source.network, out_dir / GRID, period_facts(source))
+    if source.notice:
+        (out_dir / GRID / NOTICE).write_text(source.notice, encoding="utf-8")
     readings = in_order(source.readings(first, until), READING_ORDER)
     dirt: dict[str, int] = {}
     if dirty_seed is not None:
@@ -124,80 +112,6 @@ def write_recording(
         "outages": write_parquet([outages], out_dir / "outages.parquet", OUTAGE_SCHEMA),
         "dirt": dirt,
     }
-
-
-class Recorder:
-    """Takes batches of a feed into a recording; nothing is there until it is written whole.
-
-    Rows stay as they came, those that no channel can take among them, so that a replay finds what the stream held; what
-    could not be decoded lies in `dead_letters.parquet`. All of it is held in memory, some 60 bytes a row.
-
-    Args:
-        source: The grid.
-        out_dir: Directory to write; must hold no recording.
-
-    Raises:
-        BadInputError: The directory holds a recording.
-    """
-
-    def __init__(self, source: GridSource, out_dir: Path) -> None:
-        _check_empty(out_dir)
-        self._source, self._out = source, out_dir
-        self._readings: list[pa.Table] = []
-        self._official: list[pa.Table] = []
-        self._outages: list[pa.Table] = []
-        self._letters: list[DeadLetter] = []
-
-    def take(self, batch: Batch) -> None:
-        """Add a batch as its feed gave it."""
-        for kept, table in (
-            (self._readings, batch.readings),
-            (self._official, batch.official),
-            (self._outages, batch.outages),
-        ):
-            if len(table):
-                kept.append(table)
-        self._letters += batch.undecodable
-
-    def write(self) -> dict[str, object]:
-        """Write the recording; gives its directory and rows by table.
-
-        Raises:
-            BadInputError: There was no reading.
-            NoSpaceError: The disk is full.
-        """
-        if not self._readings:
-            raise BadInputError("nothing to record", file=self._out, got="no reading", wanted="a topic that has some")
-        _write_grid(self._source, self._out)
-        letters = [vars(letter) for letter in self._letters]
-        facts = {
-            "dead_letters": _write(
-                [pa.Table.from_pylist(letters, LETTER_SCHEMA)], (), LETTER_SCHEMA, self._out / LETTERS
-            ),
-            "official": _write(self._official, OFFICIAL_ORDER, OFFICIAL_SCHEMA, self._out / "official.parquet"),
-            "outages": _write(self._outages, OUTAGE_ORDER, OUTAGE_SCHEMA, self._out / "outages.parquet"),
-            # Last: without it the directory is no recording.
-            "readings": _write(self._readings, READING_ORDER, READING_SCHEMA, self._out / "readings.parquet"),
-        }
-        return {"directory": str(self._out), **facts}
-
-
-def _write(tables: Sequence[pa.Table], order: Sequence[str], schema: pa.Schema, file: Path) -> int:
-    """Write rows in an order, texts as texts; gives their number."""
-    whole = pa.concat_tables([schema.empty_table(), *(table.cast(schema) for table in tables)])
-    return write_parquet([in_order(whole, order) if order else whole], file, schema)
-
-
-def _write_grid(source: GridSource, out_dir: Path) -> None:
-    """Write the grid's own directory, and the words that must travel with its data."""
-    write_network(source.network, out_dir / GRID, period_facts(source))
-    if source.notice:
-        (out_dir / GRID / NOTICE).write_text(source.notice, encoding="utf-8")
-
-
-def _check_empty(out_dir: Path) -> None:
-    if (out_dir / "readings.parquet").exists():
-        raise BadInputError("the directory holds a recording", file=out_dir, wanted="an empty or new directory")
 
 
 def _check_stretch(source: GridSource, start: datetime, end: datetime) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 from gridcore.clock import SystemClock
 from gridcore.errors import BadInputError
 from ingest.catalogue import open_grid
-from ingest.channels import channels_of
-from ingest.recording import Recorder
+from ingest.feed_record import FeedRecorder
 from pipeline.ingest_command import drained
 from pipeline.stream_settings import StreamSettings
 from pipeline.streams import kafka_feed
@@ -29,17 +28,17 @@ def record_stream(
         is_recorded: A row was first had when it says, not when it came to the broker.
 
     Raises:
-        BadInputError: The directory holds a recording, there is no reading, or partitions were not read to their ends.
+        BadInputError: The directory is not empty, there is no reading, or partitions were not read to their ends.
     """
-    source, clock = open_grid(grid), SystemClock()
-    recorder = Recorder(source, out)
-    channels = channels_of(source.network, source.reading_period)
+    clock = SystemClock()
     alone = settings.model_copy(update={"group": ""})
-    with closing(kafka_feed(alone, channels, dict, clock, honours_recorded_arrival=is_recorded)) as feed:
-        feed.seek({})
-        for batch in drained(feed, clock, until_idle, lambda: feed.is_ready):
-            recorder.take(batch)
-        if not feed.is_ready:
-            got = "partitions that are not read to their ends"
-            raise BadInputError("Kafka did not answer in time", file=settings.bootstrap_servers, got=got)
-    return recorder.write()
+    with closing(FeedRecorder(open_grid(grid), out)) as recorder:
+        told = (alone, recorder.channels, dict, clock)
+        with closing(kafka_feed(*told, honours_recorded_arrival=is_recorded)) as feed:
+            feed.seek({})
+            for batch in drained(feed, clock, until_idle, lambda: feed.is_ready):
+                recorder.take(batch)
+            if not feed.is_ready:
+                got = "partitions that are not read to their ends"
+                raise BadInputError("Kafka did not answer in time", file=settings.bootstrap_servers, got=got)
+        return recorder.finish()
