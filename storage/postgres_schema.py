@@ -1,4 +1,4 @@
-"""The tables of a PostgreSQL store, by numbered SQL files that are applied in their order, each in one transaction."""
+"""The tables of a PostgreSQL store, by numbered SQL files that are applied in their order, in one transaction."""
 
 from __future__ import annotations
 
@@ -49,20 +49,21 @@ def open_tables(session: Session, *, must_exist: bool = False) -> None:
 
 
 def migrate_tables(session: Session) -> int:
-    """Bring the tables to this program's version, step by step; gives the version.
+    """Bring the tables to this program's version in one transaction; gives the version.
+
+    All steps at once: who opens the store meanwhile finds no tables and waits, or finds the newest ones.
 
     Raises:
         BadInputError: A newer program made them.
     """
     steps = migrations()
-    for number in sorted(steps):
-        with session.transaction():
-            session.rows("SELECT pg_advisory_xact_lock(?)::text", (MIGRATING,))
-            if version_of(session) >= number:
-                continue
-            if number == 1:
-                session.run("CREATE TABLE schema_version (version integer NOT NULL)")
-                session.run("INSERT INTO schema_version VALUES (0)")
+    with session.transaction():
+        session.rows("SELECT pg_advisory_xact_lock(?)::text", (MIGRATING,))
+        found = version_of(session)
+        if not found:
+            session.run("CREATE TABLE schema_version (version integer NOT NULL)")
+            session.run("INSERT INTO schema_version VALUES (0)")
+        for number in sorted(number for number in steps if number > found):
             for statement in statements(steps[number]):
                 session.run(statement)
             session.run("UPDATE schema_version SET version = ?", (number,))
