@@ -128,6 +128,8 @@ class KafkaOutlet:
                     return False
                 continue
             except KafkaException as cause:
+                # After a fatal error nothing is taken any more; what made it fatal waits to be polled, and says why.
+                self._poll(POLL_S)
                 raise _meaning(cause.args[0], topic) from cause
             self._unanswered += 1
             return True
